@@ -1,0 +1,31 @@
+// The contract between the recorded program and the kernels.
+// A program is a list of commands; a command is a kernel, its tensors (plain pointers, null where optional) and its
+// scalar attributes. TypeScript (src/engine/ops) says what each kernel computes and in which order its arguments stand.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace ts {
+
+struct Pool;  // pool.h: parallel_for over tiles
+
+struct Command {
+  void* const* t;    // tensors, in the op's order
+  const double* a;   // attributes, in the op's order (dimensions, strides in elements, flags, scalars)
+  int tensors, attributes;
+
+  float* f(int i) const { return static_cast<float*>(t[i]); }
+  int32_t* i32(int i) const { return static_cast<int32_t*>(t[i]); }
+  int64_t dim(int i) const { return static_cast<int64_t>(a[i]); }
+  float scalar(int i) const { return static_cast<float>(a[i]); }
+  bool flag(int i) const { return a[i] != 0; }
+};
+
+using Kernel = void (*)(Pool&, const Command&);
+
+struct Entry { const char* name; Kernel kernel; };
+
+// Every kernel file is compiled once per instruction set inside `namespace ts::ISA`, and lists its kernels in a table
+// `extern const Entry FAMILY_kernels[]` that ends with {nullptr, nullptr}.
+
+}  // namespace ts
