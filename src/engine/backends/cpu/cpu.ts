@@ -1,0 +1,141 @@
+// The cpu backend: native kernels (native/) on a thread pool, driven by one call a program.
+// Encoding of a command: kernel id, number of tensors, number of attributes, (buffer index, byte offset) of each tensor,
+// attributes; all doubles. Buffer 0 is the arena, −1 means absent.
+
+import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { TiefsucheError, invariant } from '../../../errors.ts';
+import type { Backend, BackendInfo, RunOptions } from '../../backend.ts';
+import type { Program } from '../../program.ts';
+import { type DeviceBuffer, type Storage, bytesPerElement } from '../../tensor.ts';
+import { ReferenceBackend, runReference } from '../reference/reference.ts';
+
+type Data = Float32Array | Int32Array | Uint8Array;
+
+interface Addon {
+  kernels(): string[];
+  info(): { isa: string; isas: string[]; threads: number; fma: boolean; cpu: string };
+  setThreads(n: number): void;
+  allocate(bytes: number): unknown;
+  free(handle: unknown): void;
+  upload(handle: unknown, byteOffset: number, data: Data): void;
+  download(handle: unknown, byteOffset: number, into: Data): void;
+  run(buffers: unknown[], program: Float64Array, cancel: Int32Array | null, options: { repeat?: number; profile?: Float64Array }): Promise<number>;
+  scratchBytes?(): number;
+}
+
+const addonPath = (): string => fileURLToPath(new URL('../../../../build/tiefsuche.node', import.meta.url));
+
+/** Whether the native addon was built. */
+export const nativeBuilt = (): boolean => existsSync(addonPath());
+
+const warned = new Set<string>();
+
+interface Encoded { readonly code: Float64Array; readonly buffers: DeviceBuffer[] }
+
+export class CpuBackend implements Backend {
+  private readonly addon: Addon;
+  private readonly ids: ReadonlyMap<string, number>;
+  private readonly names: readonly string[];
+
+  constructor() {
+    if (!nativeBuilt()) throw new TiefsucheError('BACKEND', 'the native kernels are not built', { hint: 'Run `npm run build:native`; it needs a C++ compiler.' });
+    try {
+      this.addon = createRequire(import.meta.url)(addonPath()) as Addon;
+    } catch (cause) {
+      throw new TiefsucheError('BACKEND', `the native kernels do not load: ${(cause as Error).message}`, { cause, hint: 'Build them again with `npm run build:native`.' });
+    }
+    this.names = this.addon.kernels();
+    this.ids = new Map(this.names.map((name, i) => [name, i]));
+  }
+
+  info(): BackendInfo {
+    const { isa, threads, fma } = this.addon.info();
+    return { name: 'cpu', isa, threads, exact: fma };
+  }
+
+  /** Threads of the pool, shared by everything in this process. */
+  setThreads(n: number): void { this.addon.setThreads(n); }
+
+  has(kernel: string): boolean { return this.ids.has(kernel); }
+
+  allocate(bytes: number): DeviceBuffer {
+    try {
+      return { bytes, handle: this.addon.allocate(bytes) };
+    } catch (cause) {
+      throw new TiefsucheError('MEMORY', `could not allocate ${(bytes / 2 ** 20).toFixed(0)} MiB`, { cause, hint: 'Use a smaller model, batch or context; --plan shows what fits.' });
+    }
+  }
+
+  free(buffer: DeviceBuffer): void { this.addon.free(buffer.handle); }
+  upload(buffer: DeviceBuffer, byteOffset: number, data: Data): void { this.addon.upload(buffer.handle, byteOffset, data); }
+  download(buffer: DeviceBuffer, byteOffset: number, into: Data): void { this.addon.download(buffer.handle, byteOffset, into); }
+
+  async run(program: Program, options: RunOptions = {}): Promise<void> {
+    if (program.commands.some((c) => !this.ids.has(c.kernel))) return this.runBorrowing(program, options);
+    const { repeat = 1, cancel, profile } = options;
+    const { code, buffers } = (program.encoded ??= this.encode(program)) as Encoded;
+    const flag = cancel ? new Int32Array(1) : null;
+    const watch = flag ? setInterval(() => { if (cancel!.cancelled) flag[0] = 1; }, 20) : null;
+    const counters = profile ? new Float64Array(this.names.length * 2) : undefined;
+    try {
+      buffers[0] = program.arenaBytes > 0 ? program.arena.current() : buffers[0]!;
+      await this.addon.run(buffers.map((b) => b?.handle ?? null), code, flag, { repeat, ...(counters && { profile: counters }) });
+    } finally {
+      if (watch) clearInterval(watch);
+    }
+    if (profile && counters) this.names.forEach((name, i) => {
+      if (counters[2 * i] === 0) return;
+      const entry = profile.get(name) ?? { calls: 0, seconds: 0 };
+      profile.set(name, { calls: entry.calls + counters[2 * i]!, seconds: entry.seconds + counters[2 * i + 1]! });
+    });
+  }
+
+  /** Lets the reference backend run the kernels that are missing here, on copies of their tensors. */
+  private async runBorrowing(program: Program, { repeat = 1, ...options }: RunOptions): Promise<void> {
+    for (let round = 0; round < repeat; round++) for (const command of program.commands) {
+      if (this.ids.has(command.kernel)) {
+        await this.run({ ...program, commands: [command], uploads: [], encoded: undefined }, options);
+        continue;
+      }
+      if (!warned.has(command.kernel)) console.error(`tiefsuche: no native kernel ${command.kernel}; plain JavaScript does it, slowly`);
+      warned.add(command.kernel);
+      const copies = new Map<Storage, Storage>();
+      const reference = new ReferenceBackend();
+      for (const t of command.tensors) if (t && !copies.has(t.storage)) {
+        const buffer = reference.allocate(t.storage.bytes);
+        this.download(t.storage.buffer ?? program.arena.current(), t.storage.offset, new Uint8Array(buffer.handle as ArrayBuffer));
+        copies.set(t.storage, { ...t.storage, buffer, offset: 0 });
+      }
+      runReference(program, { ...command, tensors: command.tensors.map((t) => t && { ...t, storage: copies.get(t.storage)! }) });
+      for (const [original, copy] of copies) {
+        this.upload(original.buffer ?? program.arena.current(), original.offset, new Uint8Array(copy.buffer!.handle as ArrayBuffer));
+      }
+    }
+  }
+
+  private encode(program: Program): Encoded {
+    const buffers: DeviceBuffer[] = [undefined as never];
+    const index = new Map<DeviceBuffer, number>();
+    const code: number[] = [];
+    for (const { kernel, tensors, attributes } of program.commands) {
+      const id = this.ids.get(kernel);
+      invariant(id !== undefined, `the cpu backend has no kernel ${kernel}`);
+      code.push(id, tensors.length, attributes.length);
+      for (const t of tensors) {
+        if (t === null) { code.push(-1, 0); continue; }
+        let at = 0;
+        if (t.storage.buffer !== null) {
+          at = index.get(t.storage.buffer) ?? buffers.push(t.storage.buffer) - 1;
+          index.set(t.storage.buffer, at);
+        }
+        code.push(at, t.storage.offset + t.offset * bytesPerElement[t.dtype]);
+      }
+      code.push(...attributes);
+    }
+    return { code: Float64Array.from(code), buffers };
+  }
+
+  close(): void {}
+}

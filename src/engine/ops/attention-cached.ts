@@ -1,0 +1,115 @@
+// Attention over a paged cache, for sampling: the same arithmetic as attention.ts, key block by key block, so that the
+// log-probability a token is sampled with is the trainer's, bit for bit.
+// A page holds 64 positions of one layer: keys (Hkv, D, 64), transposed so that a block's scores are one vector FMA a
+// channel; values (Hkv, 64, Dv). table (S, maxBlocks) maps block b of sequence s to its page. Sequences of one prompt
+// share its full pages.
+// A row r is one token of sequence rowSeq[r] at position rowPos[r]; rows with rowSeq < 0 are skipped (their output is 0).
+
+import type { Tape } from '../tape.ts';
+import type { Tensor } from '../tensor.ts';
+import { type AttentionShape, type Heads, headView, keyBlock } from './attention.ts';
+import type { Op } from './op.ts';
+
+export interface PagedCache {
+  /** (pages, Hkv, D, 64) and (pages, Hkv, 64, Dv). */
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+export interface PagedRows {
+  /** (S, maxBlocks) i32 */
+  readonly table: Tensor;
+  /** (R) i32 */
+  readonly rowSeq: Tensor;
+  readonly rowPos: Tensor;
+}
+
+/** Writes keys and values of the rows into their pages. */
+export function cacheAppend(tape: Tape, k: Heads, v: Heads, cache: PagedCache, rows: PagedRows, shape: AttentionShape): void {
+  tape.emit('cacheAppend', [headView(k), headView(v), cache.keys, cache.values, rows.table, rows.rowSeq, rows.rowPos],
+    [rows.rowSeq.shape[0], shape.keyHeads, shape.D, shape.Dv, k.tensor.ld, k.stride, v.tensor.ld, v.stride, rows.table.shape[1]]);
+}
+
+/** q (R, Hq·D) against the positions 0 … rowPos of the row's sequence, which are in the cache already → (R, Hq·Dv). */
+export function attentionCached(tape: Tape, q: Heads, cache: PagedCache, rows: PagedRows, shape: AttentionShape): Tensor {
+  const R = q.tensor.shape[0];
+  const out = tape.temp([R, shape.queryHeads * shape.Dv], 'f32', 'attention');
+  tape.emit('attentionCached', [headView(q), cache.keys, cache.values, rows.table, rows.rowSeq, rows.rowPos, out],
+    [R, shape.queryHeads, shape.keyHeads, shape.D, shape.Dv, shape.scale, shape.window ?? 0, q.tensor.ld, q.stride, out.ld, rows.table.shape[1]]);
+  return out;
+}
+
+/** Copies whole pages: from[i] → to[i] (a sample gets its own copy of the prompt's last, half-full page). */
+export function cacheCopy(tape: Tape, cache: PagedCache, from: Tensor, to: Tensor): void {
+  for (const pages of [cache.keys, cache.values]) {
+    tape.emit('cacheCopy', [pages, from, to], [from.shape[0], pages.shape.slice(1).reduce((a, b) => a * b, 1)]);
+  }
+}
+
+export const attentionCachedOp: Op = {
+  name: 'attentionCached',
+  kernels: [
+    {
+      name: 'cacheAppend', // t = k, v, key pages, value pages, table, rowSeq, rowPos; a = R, Hkv, D, Dv, ldk, hsk, ldv, hsv, maxBlocks
+      reference: ([k, v, keys, values, table, rowSeq, rowPos], [R, Hkv, D, Dv, ldk, hsk, ldv, hsv, maxBlocks]) => {
+        for (let r = 0; r < R; r++) {
+          if (rowSeq[r] < 0) continue;
+          const page = table[rowSeq[r] * maxBlocks + Math.floor(rowPos[r] / keyBlock)], at = rowPos[r] % keyBlock;
+          for (let h = 0; h < Hkv; h++) {
+            for (let c = 0; c < D; c++) keys[((page * Hkv + h) * D + c) * keyBlock + at] = k[r * ldk + h * hsk + c];
+            for (let c = 0; c < Dv; c++) values[((page * Hkv + h) * keyBlock + at) * Dv + c] = v[r * ldv + h * hsv + c];
+          }
+        }
+      },
+    },
+    {
+      name: 'attentionCached', // t = q, key pages, value pages, table, rowSeq, rowPos, out; a = R, Hq, Hkv, D, Dv, scale, window, ldq, hsq, ldo, maxBlocks
+      reference: ([q, keys, values, table, rowSeq, rowPos, out], [R, Hq, Hkv, D, Dv, scale, window, ldq, hsq, ldo, maxBlocks]) => {
+        for (let r = 0; r < R; r++) for (let h = 0; h < Hq; h++) {
+          const row = out.subarray(r * ldo + h * Dv, r * ldo + (h + 1) * Dv).fill(0);
+          if (rowSeq[r] < 0) continue;
+          const g = Math.floor((h * Hkv) / Hq), last = rowPos[r], first = window ? Math.max(0, last - window + 1) : 0;
+          const pageOf = (j: number): number => table[rowSeq[r] * maxBlocks + Math.floor(j / keyBlock)] * Hkv + g;
+          const scores: number[] = [];
+          for (let j = first; j <= last; j++) {
+            let s = 0;
+            for (let c = 0; c < D; c++) s += q[r * ldq + h * hsq + c] * keys[(pageOf(j) * D + c) * keyBlock + (j % keyBlock)];
+            scores.push(s * scale);
+          }
+          const max = Math.max(...scores);
+          let sum = 0;
+          const o = new Float64Array(Dv);
+          scores.forEach((s, i) => {
+            const p = Math.exp(s - max), at = (pageOf(first + i) * keyBlock + ((first + i) % keyBlock)) * Dv;
+            sum += p;
+            for (let c = 0; c < Dv; c++) o[c] += p * values[at + c];
+          });
+          for (let c = 0; c < Dv; c++) row[c] = o[c] / sum;
+        }
+      },
+    },
+    {
+      name: 'cacheCopy', // t = pages (in place), from, to; a = n, elements a page
+      reference: ([pages, from, to], [n, size]) => {
+        for (let i = 0; i < n; i++) pages.copyWithin(to[i] * size, from[i] * size, (from[i] + 1) * size);
+      },
+    },
+  ],
+  samples: ([[1, 1, 1, 4, 4, 0], [3, 4, 2, 8, 12, 0], [2, 3, 1, 16, 16, 40]] as const).map(([S, Hq, Hkv, D, Dv, window]) => ({
+    label: `sequences=${S} heads ${Hq}/${Hkv} D=${D} Dv=${Dv} window=${window}`,
+    gradient: false,
+    inputs: { q: [S * 70, Hq * D], k: [S * 70, Hkv * D], v: [S * 70, Hkv * Dv] },
+    record: (tape: Tape, { q, k, v }: Readonly<Record<string, Tensor>>) => {
+      const R = S * 70, shape = { queryHeads: Hq, keyHeads: Hkv, D, Dv, scale: D ** -0.5, window };
+      const rows = {
+        table: tape.input(Int32Array.from({ length: S * 2 }, (_, i) => (i * 3 + 1) % (2 * S + 1)), [S, 2]), // pages out of order
+        rowSeq: tape.input(Int32Array.from({ length: R }, (_, r) => (r === 65 ? -1 : r % S))),
+        rowPos: tape.input(Int32Array.from({ length: R }, (_, r) => Math.floor(r / S))),
+      };
+      const cache = { keys: tape.temp([2 * S + 1, Hkv, D, keyBlock]), values: tape.temp([2 * S + 1, Hkv, keyBlock, Dv]) };
+      for (const pages of [cache.keys, cache.values]) tape.emit('fill', [pages], [pages.storage.bytes / 4, 0]);
+      cacheAppend(tape, { tensor: k, stride: D }, { tensor: v, stride: Dv }, cache, rows, shape);
+      return attentionCached(tape, { tensor: q, stride: D }, cache, rows, shape);
+    },
+  })),
+};

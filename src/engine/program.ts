@@ -1,0 +1,149 @@
+// A program is a recorded step: commands in order, an arena size, the host data to upload first.
+// Planning: every planned storage lives from its first to its last command. Storages whose lives do not meet may share
+// bytes. Walking the commands once with a best-fit free list gives offsets; the highest end is the arena's size.
+
+import { invariant } from '../errors.ts';
+import type { Backend, RunOptions } from './backend.ts';
+import { kernels } from './ops/index.ts';
+import { type DeviceBuffer, type Storage, type Tensor, bytesPerElement, sizeOf } from './tensor.ts';
+import type { Flops } from './kernel.ts';
+
+export interface Command { readonly kernel: string; readonly tensors: readonly (Tensor | null)[]; readonly attributes: readonly number[] }
+
+export interface Upload { readonly tensor: Tensor; readonly data: Float32Array | Int32Array }
+
+export interface Program {
+  readonly commands: readonly Command[];
+  readonly uploads: readonly Upload[];
+  readonly arena: Arena;
+  readonly arenaBytes: number;
+  readonly flops: Flops;
+  /** The backend's own encoding, made at the first run. */
+  encoded?: unknown;
+}
+
+const alignment = 64;
+const aligned = (bytes: number): number => Math.ceil(Math.max(bytes, 1) / alignment) * alignment;
+
+/** One device buffer that all programs of a run share, one after another. It grows in the dry step and never after. */
+export class Arena {
+  private buffer: DeviceBuffer | null = null;
+  readonly backend: Backend;
+  constructor(backend: Backend) { this.backend = backend; }
+
+  get bytes(): number { return this.buffer?.bytes ?? 0; }
+
+  current(): DeviceBuffer {
+    invariant(this.buffer, 'arena used before any program was planned');
+    return this.buffer;
+  }
+
+  fit(bytes: number): void {
+    if (this.buffer && this.buffer.bytes >= bytes) return;
+    if (this.buffer) this.backend.free(this.buffer);
+    this.buffer = this.backend.allocate(aligned(bytes));
+  }
+
+  close(): void {
+    if (this.buffer) this.backend.free(this.buffer);
+    this.buffer = null;
+  }
+}
+
+/** Assigns an offset to every planned storage. Returns the bytes needed. `pinned` storages live to the end, uploads from the start. */
+export function planStorage(commands: readonly Command[], pinned: ReadonlySet<Storage>, fromStart: ReadonlySet<Storage>): number {
+  const lastUse = new Map<Storage, number>();
+  commands.forEach((command, i) => {
+    for (const t of command.tensors) if (t && t.storage.buffer === null) lastUse.set(t.storage, i);
+  });
+  for (const s of pinned) lastUse.set(s, commands.length);
+  const freeAfter: Storage[][] = Array.from({ length: commands.length + 1 }, () => []);
+  for (const [s, i] of lastUse) freeAfter[i]!.push(s);
+
+  const holes: { start: number; end: number }[] = []; // sorted by start, never touching
+  let top = 0;
+  const take = (bytes: number): number => {
+    let best = -1;
+    for (let i = 0; i < holes.length; i++) {
+      const room = holes[i]!.end - holes[i]!.start;
+      if (room >= bytes && (best < 0 || room < holes[best]!.end - holes[best]!.start)) best = i;
+    }
+    if (best >= 0) {
+      const hole = holes[best]!;
+      const at = hole.start;
+      hole.start += bytes;
+      if (hole.start === hole.end) holes.splice(best, 1);
+      return at;
+    }
+    const last = holes[holes.length - 1];
+    if (last && last.end === top) { // extend the hole at the top
+      holes.pop();
+      top = last.start + bytes;
+      return last.start;
+    }
+    top += bytes;
+    return top - bytes;
+  };
+  const give = (start: number, bytes: number): void => {
+    const end = start + bytes;
+    let i = 0;
+    while (i < holes.length && holes[i]!.start < start) i++;
+    holes.splice(i, 0, { start, end });
+    if (i + 1 < holes.length && holes[i + 1]!.start === end) { holes[i]!.end = holes[i + 1]!.end; holes.splice(i + 1, 1); }
+    if (i > 0 && holes[i - 1]!.end === start) { holes[i - 1]!.end = holes[i]!.end; holes.splice(i, 1); }
+  };
+
+  const placed = new Set<Storage>();
+  let highest = 0;
+  const place = (s: Storage): void => {
+    if (placed.has(s)) return;
+    placed.add(s);
+    s.offset = take(aligned(s.bytes));
+    highest = Math.max(highest, s.offset + aligned(s.bytes));
+  };
+  for (const s of fromStart) if (lastUse.has(s)) place(s);
+  commands.forEach((command, i) => {
+    for (const t of command.tensors) if (t && t.storage.buffer === null) place(t.storage);
+    for (const s of freeAfter[i]!) give(s.offset, aligned(s.bytes));
+  });
+  return highest;
+}
+
+/** Uploads the program's inputs and runs it. */
+export async function execute(program: Program, options: RunOptions = {}): Promise<void> {
+  const { backend } = program.arena;
+  for (const { tensor, data } of program.uploads) backend.upload(...place(program, tensor), data);
+  await backend.run(program, options);
+}
+
+/** Buffer and byte offset of a tensor in this program. */
+export function place(program: Program, t: Tensor): [DeviceBuffer, number] {
+  const buffer = t.storage.buffer ?? program.arena.current();
+  return [buffer, t.storage.offset + t.offset * bytesPerElement[t.dtype]];
+}
+
+/** Copies a tensor without gaps to the host; after a run only outputs and fixed tensors are still there. */
+export function read(program: Program, t: Tensor): Float32Array {
+  invariant(t.dtype === 'f32', 'read is for f32, readInts for i32');
+  const into = new Float32Array(sizeOf(t.shape));
+  program.arena.backend.download(...place(program, t), into);
+  return into;
+}
+
+export function readInts(program: Program, t: Tensor): Int32Array {
+  invariant(t.dtype === 'i32', 'readInts is for i32');
+  const into = new Int32Array(sizeOf(t.shape));
+  program.arena.backend.download(...place(program, t), into);
+  return into;
+}
+
+export function countFlops(commands: readonly Command[], sampling: boolean): Flops {
+  const flops: Flops = { model: 0, recompute: 0, sampling: 0 };
+  for (const c of commands) {
+    const counted = kernels.get(c.kernel)?.flops?.(c.attributes);
+    if (!counted) continue;
+    if (sampling) flops.sampling += (counted.model ?? 0) + (counted.recompute ?? 0);
+    else { flops.model += counted.model ?? 0; flops.recompute += counted.recompute ?? 0; }
+  }
+  return flops;
+}
