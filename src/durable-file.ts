@@ -1,0 +1,87 @@
+// Files that survive a crash: written under a temporary name, flushed, renamed, and the folder flushed too, so that a
+// reader sees the old file or the new one and never half of one. Disk errors become errors with a code.
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { TiefsucheError } from './errors.ts';
+
+/** Replaces `path` with `content` in one step; on any error the old file is untouched. */
+export function writeFileAtomic(path: string, content: string | Uint8Array): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  try {
+    const file = openSync(temporary, 'w');
+    try {
+      writeFully(file, typeof content === 'string' ? Buffer.from(content) : content);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw diskError(error, path);
+  }
+  fsyncFolder(dirname(path));
+}
+
+/** Writes all bytes at the file's position (a single write may be short on a full disk). */
+export function writeFully(file: number, bytes: Uint8Array): void {
+  for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset, bytes.length - offset);
+}
+
+/** Flushes names created, renamed or removed in a folder. Windows can neither do it nor needs it. */
+export function fsyncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Bytes a user may still write on the disk that holds `path`, which need not exist yet. */
+export function freeDiskBytes(path: string): number {
+  for (let folder = path; ; folder = dirname(folder)) {
+    try {
+      const { bavail, bsize } = statfsSync(folder);
+      return bavail * bsize;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    }
+  }
+}
+
+/** Refuses to begin what would not fit. `purpose` completes "… needs 3.1 GB". */
+export function requireFreeDisk(path: string, bytes: number, purpose: string): void {
+  const free = freeDiskBytes(path);
+  if (free >= bytes) return;
+  throw new TiefsucheError('DISK', `${purpose} needs ${gigabytes(bytes)} on the disk of ${path}, and ${gigabytes(free)} are free`,
+    { hint: 'free some space, or move all state to a larger disk with TIEFSUCHE_HOME' });
+}
+
+/** Makes a folder and its parents; errors carry the path and a code. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw diskError(error, path);
+  }
+}
+
+/** Turns what the operating system says about a write into our error; other errors pass through. */
+export function diskError(error: unknown, path: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new TiefsucheError('DISK', `the disk is full: ${path} could not be written; what was there before is untouched`,
+      { hint: 'free some space and run the same command again; a run continues from its last checkpoint', cause: error });
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new TiefsucheError('DISK', `${path} may not be written (${code})`,
+      { hint: 'check who owns the folder, or point TIEFSUCHE_HOME to one you may write', cause: error });
+  }
+  return error;
+}
+
+function gigabytes(bytes: number): string {
+  return bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}

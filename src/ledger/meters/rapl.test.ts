@@ -1,0 +1,96 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openEnergyMeter } from './index.ts';
+import { probeRapl } from './rapl.ts';
+import type { Meter } from './meter.ts';
+
+type Zones = Record<string, { name: string; energy: number; range?: number }>;
+
+function powercap(zones: Zones): { root: string; set: (zone: string, energy: number) => void } {
+  const root = mkdtempSync(join(tmpdir(), 'powercap-'));
+  for (const [zone, { name, energy, range = 1_000_000 }] of Object.entries(zones)) {
+    mkdirSync(join(root, zone));
+    writeFileSync(join(root, zone, 'name'), `${name}\n`);
+    writeFileSync(join(root, zone, 'energy_uj'), `${energy}\n`);
+    writeFileSync(join(root, zone, 'max_energy_range_uj'), `${range}\n`);
+  }
+  return { root, set: (zone, energy) => writeFileSync(join(root, zone, 'energy_uj'), `${energy}\n`) };
+}
+
+function open(root: string): Meter {
+  const probe = probeRapl(root);
+  assert.ok('meter' in probe, 'reason' in probe ? probe.reason : '');
+  return probe.meter;
+}
+
+const server: Zones = {
+  'intel-rapl:0': { name: 'package-0', energy: 100 }, 'intel-rapl:0:0': { name: 'core', energy: 100 }, 'intel-rapl:0:1': { name: 'dram', energy: 100 },
+  'intel-rapl:1': { name: 'package-1', energy: 100 }, 'intel-rapl:1:0': { name: 'core', energy: 100 }, 'intel-rapl:1:1': { name: 'dram', energy: 100 },
+  'intel-rapl:2': { name: 'psys', energy: 100 }, 'intel-rapl-mmio:0': { name: 'package-0', energy: 100 },
+};
+
+test('packages and memory are added, what lies within them or around them is not', () => {
+  const { root, set } = powercap(server);
+  const meter = open(root);
+  for (const zone of Object.keys(server)) set(zone, 500_100);
+  const reading = meter.read();
+  assert.equal(reading.joules, 2);
+  assert.deepEqual(reading.parts, { 'package-0': 0.5, 'package-1': 0.5, 'dram-0': 0.5, 'dram-1': 0.5 });
+  assert.equal(meter.read().joules, 0);
+  meter.close();
+});
+
+test('a counter that wraps goes on counting', () => {
+  const { root, set } = powercap({ 'intel-rapl:0': { name: 'package-0', energy: 900_000 } });
+  const meter = open(root);
+  set('intel-rapl:0', 100_000);
+  assert.equal(meter.read().joules, 0.2);
+  set('intel-rapl:0', 50_000);
+  assert.equal(meter.read().joules, 0.95);
+  meter.close();
+});
+
+test('platform counter only where there is no package', () => {
+  const { root, set } = powercap({ 'intel-rapl:0': { name: 'psys', energy: 0 }, 'intel-rapl:0:0': { name: 'dram', energy: 0 } });
+  const meter = open(root);
+  set('intel-rapl:0', 250_000);
+  set('intel-rapl:0:0', 250_000);
+  assert.equal(meter.read().joules, 0.25);
+  meter.close();
+});
+
+test('a counter that becomes unreadable gives no number, and says why', () => {
+  const { root, set } = powercap({ 'intel-rapl:0': { name: 'package-0', energy: 0 } });
+  const meter = open(root);
+  rmSync(join(root, 'intel-rapl:0/energy_uj'));
+  const reading = meter.read();
+  assert.equal(reading.joules, null);
+  assert.match(reading.note!, /could not be read/);
+  set('intel-rapl:0', 1000);
+  assert.equal(meter.read().joules, 0.001);
+  meter.close();
+});
+
+test('without readable counters the estimate is used, labelled, and the reason kept', (t) => {
+  const missing = openEnergyMeter({ powercap: '/nowhere', watts: { watts: 10, source: 'test' } });
+  assert.deepEqual(missing.description.used.map((m) => [m.name, m.grade]), [['cpu-time', 'estimated']]);
+  assert.match(missing.description.used[0]!.formula, /processor seconds × 10 W \(test\)/);
+  assert.match(missing.description.refused[0]!.reason, /does not exist|only Linux/);
+  const until = Date.now() + 60;
+  while (Date.now() < until);
+  const [reading] = missing.read();
+  assert.equal(reading!.grade, 'estimated');
+  assert.ok(reading!.value! > 0.2 && reading!.value! < 20, `${reading!.value} J`);
+  missing.close();
+
+  if (process.getuid?.() === 0) return t.diagnostic('running as root: file modes do not bind, the root-only case is covered by its message alone');
+  const { root } = powercap(server);
+  chmodSync(join(root, 'intel-rapl:0/energy_uj'), 0);
+  const locked = openEnergyMeter({ powercap: root });
+  assert.equal(locked.description.used[0]!.name, 'cpu-time');
+  assert.match(locked.description.refused[0]!.reason, /root only.*chmod a\+r/);
+  locked.close();
+});

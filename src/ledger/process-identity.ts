@@ -1,0 +1,73 @@
+// Who wrote this? A process id alone is reused after days; with the start time of the process and the id of the boot it
+// names one process for ever. So a lock left by a crash is told from one that is held, without heartbeats or timeouts.
+// Linux reads /proc; macOS and BSD ask ps and sysctl; Windows knows only the id (a reused one looks alive: the safe side).
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+export interface ProcessIdentity {
+  pid: number;
+  /** Start time in the unit of the platform; only ever compared for equality. Null: this platform does not tell. */
+  started: string | null;
+  boot: string | null;
+  host: string;
+}
+
+/** `elsewhere`: on another machine or in another container, where this process cannot look. */
+export type Liveness = 'alive' | 'dead' | 'elsewhere';
+
+let own: ProcessIdentity | undefined;
+
+/** The identity of this process. */
+export function thisProcess(): ProcessIdentity {
+  own ??= { pid: process.pid, started: startOf(process.pid) ?? null, boot: bootId(), host: hostname() };
+  return own;
+}
+
+/** Whether the process that wrote `identity` still lives. */
+export function liveness(identity: ProcessIdentity): Liveness {
+  const self = thisProcess();
+  const sameBoot = identity.boot !== null && identity.boot === self.boot;
+  if (identity.host !== self.host) {
+    // Same kernel, other name: another container, or the machine was renamed. Only a sighting proves anything.
+    return sameBoot && identity.started !== null && startOf(identity.pid) === identity.started ? 'alive' : 'elsewhere';
+  }
+  if (!sameBoot && identity.boot !== null && self.boot !== null) return 'dead';
+  if (identity.pid === self.pid) return identity.started === self.started ? 'alive' : 'dead';
+  const started = startOf(identity.pid);
+  if (started === undefined) return 'dead';
+  return started === null || identity.started === null || started === identity.started ? 'alive' : 'dead';
+}
+
+// undefined: no such process; null: it exists, but the platform does not say since when.
+function startOf(pid: number): string | null | undefined {
+  if (process.platform === 'linux') {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      // The command stands in brackets and may hold spaces and brackets itself: count from the last one.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (fields[0] === 'Z' || fields[0] === 'X') return undefined; // a zombie holds nothing any more
+      return fields[19] ?? null;
+    } catch {
+      return undefined;
+    }
+  }
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
+  }
+  if (process.platform === 'win32') return null;
+  const listed = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
+  return listed.stdout?.trim() || null;
+}
+
+function bootId(): string | null {
+  try {
+    if (process.platform === 'linux') return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    if (process.platform === 'win32') return null;
+    return spawnSync('sysctl', ['-n', 'kern.boottime'], { encoding: 'utf8' }).stdout?.match(/sec = (\d+)/)?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
