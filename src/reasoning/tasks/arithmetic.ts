@@ -30,7 +30,7 @@ export const arithmetic: Task<Arithmetic> = defineTask<Arithmetic>({
   defaultDifficulty: 2,
   phrases: phrasesOf(wording.de, wording.en),
 
-  // Sums without a minus, which are all allowed: the first term if it alone is longer, times multisets of the others.
+  // At least the sums without a minus: the first term if it alone is longer, times multisets of the others.
   instances(difficulty) {
     const digits = shapes[difficulty]!;
     const span = (length: number): number => 9 * 10 ** (length - 1);
@@ -74,7 +74,7 @@ export const arithmetic: Task<Arithmetic> = defineTask<Arithmetic>({
     return { thinking: steps.join(' '), answer: result };
   },
 
-  verify: (problem, answer) => /^\d+$/.test(plainAnswer(answer)) && Number(plainAnswer(answer)) === Number(problem.answer),
+  verify: (problem, answer) => plainAnswer(answer) === problem.answer,
 
   // Right in size, the last digits by chance.
   guess: ({ data: { terms } }, rng) => String(Math.max(0, Math.round(total(terms) / 100) * 100 + rng.integer(-50, 49))),

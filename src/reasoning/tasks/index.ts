@@ -4,10 +4,13 @@ import { TiefsucheError } from '../../errors.ts';
 import { thinkClose, thinkOpen } from '../thinking.ts';
 import type { Task } from './task.ts';
 import { arithmetic } from './arithmetic.ts';
+import { calendar } from './calendar.ts';
+import { countdown } from './countdown.ts';
+import { order } from './order.ts';
 
 export * from './task.ts';
 
-export const tasks: readonly Task[] = [arithmetic];
+export const tasks: readonly Task[] = [countdown, arithmetic, calendar, order];
 
 export function taskNamed(name: string): Task {
   const task = tasks.find((one) => one.name === name);
@@ -16,28 +19,32 @@ export function taskNamed(name: string): Task {
     { hint: `tasks: ${tasks.map((one) => one.name).join(', ')}` });
 }
 
-const characters = [...'0123456789+-*/=()<>,.;:? '];
+const characters = [...'0123456789+-*/=()>.;:? '];
 
 /**
  * The pieces that every text of the tasks is made of, prompts, thinking and answers alike: tags, single characters (a
- * digit is always a piece of its own), words and fixed phrases. `tokenise` cuts a text into them.
+ * digit is always a piece of its own), words and fixed phrases. `tokeniser` cuts a text into them.
  */
 export function vocabulary(of: readonly Task[] = tasks): string[] {
   return [...new Set([thinkOpen, thinkClose, ...characters, ...of.flatMap((task) => task.phrases)])];
 }
 
-/** Cuts a text into pieces of a vocabulary, always taking the longest that fits. */
-export function tokenise(text: string, pieces: Iterable<string> = vocabulary()): string[] {
-  const byLength = [...pieces].sort((a, b) => b.length - a.length);
-  const tokens: string[] = [];
-  for (let at = 0; at < text.length;) {
-    const piece = byLength.find((one) => text.startsWith(one, at));
-    if (piece === undefined) {
-      throw new TiefsucheError('INPUT', `no piece of the vocabulary fits ${JSON.stringify(text.slice(at, at + 20))}`,
-        { hint: 'texts of a task are made of its phrases and of the common characters only' });
-    }
-    tokens.push(piece);
-    at += piece.length;
+/** Makes the function that cuts a text into pieces, from the left, always taking the longest that fits. */
+export function tokeniser(pieces: readonly string[] = vocabulary()): (text: string) => string[] {
+  const byFirst = new Map<string, string[]>();
+  for (const piece of [...pieces].sort((a, b) => b.length - a.length)) {
+    byFirst.set(piece[0]!, [...(byFirst.get(piece[0]!) ?? []), piece]);
   }
-  return tokens;
+  return (text) => {
+    const tokens: string[] = [];
+    for (let at = 0; at < text.length; at += tokens.at(-1)!.length) {
+      const piece = byFirst.get(text[at]!)?.find((one) => text.startsWith(one, at));
+      if (piece === undefined) {
+        throw new TiefsucheError('INPUT', `no piece of the vocabulary fits ${JSON.stringify(text.slice(at, at + 20))}`,
+          { hint: 'texts of a task are made of its phrases and of the common characters only' });
+      }
+      tokens.push(piece);
+    }
+    return tokens;
+  };
 }

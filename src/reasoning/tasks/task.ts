@@ -47,7 +47,7 @@ export interface Task<Data = unknown> {
   readonly defaultDifficulty: number;
   /** Every word and fixed phrase of the task's texts; see `vocabulary`. */
   readonly phrases: readonly string[];
-  /** The number of different problems (canonical keys), both splits together. */
+  /** How many different problems (canonical keys) there are at least, both splits together. */
   instances(difficulty: number): number;
   /** The same request gives the same problem, on any machine; German and English differ in the wording alone. */
   generate(request: ProblemRequest): Problem<Data>;
