@@ -3,6 +3,7 @@
 // nobody has to wait for sleepers. A job ends when as many tiles are done as it had.
 #include "pool.h"
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstdarg>
@@ -26,7 +27,7 @@ namespace ts {
 namespace {
 
 constexpr std::chrono::microseconds SPIN{50};
-constexpr int SLOTS = 8;
+constexpr int SLOTS = 8, THREAD_SLOTS = 4;
 constexpr size_t ALIGNMENT = 64;
 
 inline void relax() {
@@ -102,7 +103,7 @@ struct Pool::Workers {
   std::exception_ptr failure;  // under mutex
   std::vector<std::thread> threads;
   Block shared[SLOTS];
-  std::vector<Block> own;
+  std::vector<std::array<Block, THREAD_SLOTS>> own;
 
   /** Computes tiles until none is open. */
   void work(int thread) {
@@ -149,7 +150,8 @@ struct Pool::Workers {
     for (std::thread& t : threads) t.join();
     threads.clear();
     stopping = false;
-    for (size_t i = count; i < own.size(); i++) own[i].release();
+    for (size_t i = count; i < own.size(); i++) 
+      for (Block& block : own[i]) block.release();
     own.resize(count);
     for (int i = 1; i < count; i++) threads.emplace_back([this, i] { loop(i); });
   }
@@ -214,12 +216,16 @@ void* Pool::scratch(int slot, size_t bytes) {
   return workers->shared[slot].atLeast(bytes);
 }
 
-void* Pool::threadScratch(int thread, size_t bytes) { return workers->own[thread].atLeast(bytes); }
+void* Pool::threadScratch(int thread, size_t bytes, int slot) {
+  if (slot < 0 || slot >= THREAD_SLOTS) fail("scratch slot %d of a thread does not exist", slot);
+  return workers->own[thread][slot].atLeast(bytes);
+}
 
 size_t Pool::scratchBytes() const {
   size_t total = 0;
   for (const Block& b : workers->shared) total += b.bytes;
-  for (const Block& b : workers->own) total += b.bytes;
+  for (const auto& thread : workers->own)
+    for (const Block& b : thread) total += b.bytes;
   return total;
 }
 

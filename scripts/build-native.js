@@ -69,7 +69,7 @@ function compileJob(path, isa) {
   const hash = createHash('sha256').update(JSON.stringify([compiler, flags]));
   for (const text of closure(path).values()) hash.update(text);
   const object = join(objects, `${stem}${isa ? `.${isa}` : ''}.${hash.digest('hex').slice(0, 16)}.o`);
-  return { what: `${stem}${isa ? ` (${isa})` : ''}`, product: object, args: [...flags, '-c', path], seconds: 0 };
+  return { what: `${stem}${isa ? ` (${isa})` : ''}`, product: object, isa, args: [...flags, '-c', path] };
 }
 
 function linkJob(product, inputs, flags) {
@@ -133,7 +133,7 @@ const single = readdirSync(native).filter((f) => f.endsWith('.cpp') && !f.starts
 const kernels = isas.flatMap((isa) => families.map((f) => compileJob(join(native, 'kernels', `${f}.cpp`), isa)));
 const jobs = [...single, compileJob(writeTables(families)), ...kernels];
 const benches = process.argv.includes('--bench')
-  ? readdirSync(native).filter((f) => /^bench-.*\.cpp$/.test(f)).flatMap((f) => isas.map((isa) => ({ name: `${basename(f, '.cpp')}-${isa}`, job: compileJob(join(native, f), isa) })))
+  ? readdirSync(native).filter((f) => /^bench-.*\.cpp$/.test(f)).flatMap((f) => isas.map((isa) => ({ name: `${basename(f, '.cpp')}-${isa}`, isa, job: compileJob(join(native, f), isa) })))
   : [];
 
 const stale = [...new Map([...jobs, ...benches.map((b) => b.job)].map((j) => [j.product, j])).values()].filter((job) => {
@@ -152,5 +152,5 @@ if (process.platform === 'win32') {
 }
 const addon = option('out') ?? join(root, 'build', 'tiefsuche.node');
 const pool = single.find((j) => j.what === 'pool').product;
-await executeAll([linkJob(addon, jobs.map((j) => j.product), shared), ...benches.map((b) => linkJob(join(root, 'build', b.name), [b.job.product, pool], []))]);
+await executeAll([linkJob(addon, jobs.map((j) => j.product), shared), ...benches.map((b) => linkJob(join(root, 'build', b.name), [b.job.product, pool, ...kernels.filter((k) => k.isa === b.isa).map((k) => k.product)], []))]);
 console.error(`${basename(addon)}: ${families.length} kernel families × ${isas.length} instruction sets, ${stale.length} files compiled (${compiler.version})`);
