@@ -92,6 +92,7 @@ for (const task of tasks) {
             assert.ok(!task.verify(problem, wrong), `accepts ${wrong}: ${where}`);
           }
           assert.equal(splitOf(problem.id), index % 8 === 0 ? 'test' : 'train');
+          assert.ok(thinking.endsWith(task.name === 'countdown' ? `=${(problem.data as { target: number }).target}` : answer), where);
           statements += checkThinking(thinking, problem);
           lengths.push(tokens(formatThought(thinking, answer)).length);
           promptLengths.push(tokens(problem.prompt).length);
