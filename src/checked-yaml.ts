@@ -65,9 +65,11 @@ function explain(issue: z.core.$ZodIssue, root: unknown, at: Path, schema: z.Zod
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: [...path, key], text: `there is no such key${suggestion(key, knownKeys(schema, inner))}` }));
-    case 'invalid_type':
-      if (got === undefined) return [{ path, text: `is missing; expected ${kind(issue.expected)}` }];
-      return [{ path, text: `expected ${kind(issue.expected)}, got ${show(got)}` }];
+    case 'invalid_type': {
+      // zod asks an integer for being a number first.
+      const expected = kind(issue.expected === 'number' && schemasAt(schema, inner).some(isInteger) ? 'int' : issue.expected);
+      return [{ path, text: got === undefined ? `is missing; expected ${expected}` : `expected ${expected}, got ${show(got)}` }];
+    }
     case 'invalid_value':
       return [{ path, text: `expected ${issue.values.map(show).join(' or ')}, got ${show(got)}${suggestion(String(got), issue.values.map(String))}` }];
     case 'too_small':
@@ -80,7 +82,7 @@ function explain(issue: z.core.$ZodIssue, root: unknown, at: Path, schema: z.Zod
       const depth = (b: (typeof branches)[number]): number => Math.max(...b.map((i) => i.path.length + (i.code === 'unrecognized_keys' ? 1 : 0)));
       const deepest = branches.sort((a, b) => depth(b) - depth(a))[0];
       if (!deepest || depth(deepest) === 0) {
-        const kinds = branches.flatMap((b) => b.map((i) => i.code === 'invalid_type' ? kind(i.expected) : i.message));
+        const kinds = schemasAt(schema, inner).flatMap(kindsOf);
         return [{ path, text: `expected ${[...new Set(kinds)].join(' or ')}, got ${show(got)}` }];
       }
       return deepest.flatMap((i) => explain({ ...i, path: [...inner, ...i.path] } as z.core.$ZodIssue, root, at, schema));
@@ -118,9 +120,22 @@ function valueAt(root: unknown, path: Path): unknown {
 
 // Walks the schema to the object that complained; unions offer the keys of all their branches.
 function knownKeys(schema: z.ZodType, path: Path): string[] {
+  return schemasAt(schema, path).flatMap((s) => Object.keys(shapeOf(s) ?? {}));
+}
+
+function schemasAt(schema: z.ZodType, path: Path): z.ZodType[] {
   let level: z.ZodType[] = [schema];
   for (const key of path) level = level.flatMap((s) => children(s, key));
-  return level.flatMap((s) => branches(s).flatMap((b) => Object.keys(shapeOf(b) ?? {})));
+  return level.flatMap(branches);
+}
+
+function isInteger(schema: z.ZodType): boolean {
+  return (schema.def as { format?: string }).format === 'safeint';
+}
+
+function kindsOf(schema: z.ZodType): string[] {
+  const def = schema.def as { type: string; values?: unknown[]; entries?: Record<string, unknown> };
+  return (def.values ?? Object.values(def.entries ?? {})).map(show).concat(def.values || def.entries ? [] : kind(isInteger(schema) ? 'int' : def.type));
 }
 
 function branches(schema: z.ZodType): z.ZodType[] {

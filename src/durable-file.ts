@@ -1,6 +1,6 @@
 // Files that survive a crash: written under a temporary name, flushed, renamed, and the folder flushed too, so that a
 // reader sees the old file or the new one and never half of one. Disk errors become errors with a code.
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { TiefsucheError } from './errors.ts';
 
@@ -23,9 +23,54 @@ export function writeFileAtomic(path: string, content: string | Uint8Array): voi
   fsyncFolder(dirname(path));
 }
 
+/**
+ * Makes or replaces a whole folder in one step: `fill` writes files into a temporary one beside it, which is flushed and
+ * renamed. A crash leaves the old folder, the new one, or (between two renames) neither but never a mixture; what lies
+ * about under a name with a leading dot and `.tmp` may be deleted at any time.
+ */
+export async function writeFolderAtomic(path: string, fill: (folder: string) => void | Promise<void>): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const replaced = join(dirname(path), `.${basename(path)}.${process.pid}.old.tmp`);
+  try {
+    rmSync(temporary, { recursive: true, force: true });
+    makeFolder(temporary);
+    await fill(temporary);
+    for (const entry of readdirSync(temporary, { recursive: true, withFileTypes: true })) {
+      const name = join(entry.parentPath, entry.name);
+      if (entry.isDirectory()) fsyncFolder(name);
+      else fsyncFile(name);
+    }
+    fsyncFolder(temporary);
+    if (existsSync(path)) renameSync(path, replaced);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw diskError(error, path);
+  }
+  fsyncFolder(dirname(path));
+  rmSync(replaced, { recursive: true, force: true });
+}
+
+/** Removes what crashed writers of `writeFileAtomic` and `writeFolderAtomic` left in a folder. */
+export function removeLeftovers(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith('.') && name.endsWith('.tmp')) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
 /** Writes all bytes at the file's position (a single write may be short on a full disk). */
 export function writeFully(file: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset, bytes.length - offset);
+}
+
+function fsyncFile(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Flushes names created, renamed or removed in a folder. Windows can neither do it nor needs it. */
