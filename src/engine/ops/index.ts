@@ -4,6 +4,7 @@ import type { Kernel } from '../kernel.ts';
 import { addOp } from './add.ts';
 import { attentionCachedOp } from './attention-cached.ts';
 import { attentionOp } from './attention.ts';
+import { concatColumnsOp } from './concat-columns.ts';
 import { crossEntropyOp } from './cross-entropy.ts';
 import { embeddingOp } from './embedding.ts';
 import { linearOp } from './linear.ts';
@@ -22,6 +23,7 @@ export const ops: readonly Op[] = [
   addOp,
   attentionOp,
   attentionCachedOp,
+  concatColumnsOp,
   crossEntropyOp,
   embeddingOp,
   linearOp,

@@ -1,0 +1,56 @@
+// What a file in this folder says about one architecture: which parameters it has, and how tokens become hidden states.
+// The same forward pass serves training and sampling; only `attend` differs (packed documents or a paged cache).
+
+import type { AttentionShape, Documents, Heads } from '../engine/ops/attention.ts';
+import type { Rope } from '../engine/rope-table.ts';
+import type { Tape } from '../engine/tape.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import type { ConfigJson } from './config.ts';
+import type { ParameterSpec } from './parameters.ts';
+
+export interface ForwardContext {
+  readonly tape: Tape;
+  /** (T) i32, position of each token in its document. */
+  readonly positions: Tensor;
+  /** (maxPositions, R) cosines and sines. */
+  readonly ropeTable: Tensor;
+  /** Where documents begin; absent when sampling. */
+  readonly documents?: Documents;
+  weight(name: string): Tensor;
+  /** x times a weight or group, with its bias, and LoRA where there is one. */
+  linear(x: Tensor, name: string): Tensor;
+  attend(layer: number, q: Heads, k: Heads, v: Heads, shape: AttentionShape): Tensor;
+  /** Tells how many tokens each expert got: (E + 1) i32 offsets. */
+  countExperts(layer: number, offsets: Tensor): void;
+  /** Adds a per-row loss that is not the model's main one (router balance), already weighted. */
+  auxiliaryLoss(name: string, values: Tensor): void;
+}
+
+/** What the engine must know to make room: sizes that do not depend on the batch. */
+export interface Dimensions {
+  readonly vocab: number;
+  readonly channels: number;
+  readonly layers: number;
+  readonly maxPositions: number;
+  readonly rope: Rope;
+  /** Keys and values as they are cached, for each layer. */
+  readonly cache: { readonly keyHeads: number; readonly D: number; readonly Dv: number };
+  readonly tied: boolean;
+  readonly normEps: number;
+  /** Layers whose experts' load is balanced by a bias. */
+  readonly moe?: { readonly layers: readonly number[]; readonly experts: number };
+  /** Modules for multi-token prediction. */
+  readonly mtp?: number;
+}
+
+export interface Architecture {
+  /** Hugging Face's model_type. */
+  readonly modelType: string;
+  /** Checks a configuration and derives the sizes. */
+  dimensions(config: ConfigJson): Dimensions;
+  parameters(config: ConfigJson): ParameterSpec[];
+  /** Embedded tokens (T, C) → hidden states before the final norm (T, C). */
+  layers(context: ForwardContext, config: ConfigJson, x: Tensor): Tensor;
+  /** Multi-token prediction: hidden states for the token after next, one tensor a module (deepseek_v3.ts). */
+  predictAhead?(context: ForwardContext, config: ConfigJson, normed: Tensor, nextIds: readonly Tensor[]): Tensor[];
+}

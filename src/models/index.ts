@@ -1,0 +1,18 @@
+// Every architecture: one line each.
+
+import { TiefsucheError } from '../errors.ts';
+import type { Architecture } from './architecture.ts';
+import { deepseekV3 } from './deepseek-v3.ts';
+import { llama } from './llama.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
+
+export const architectures: readonly Architecture[] = [deepseekV3, llama, qwen2, qwen3];
+
+export function architectureOf(modelType: unknown): Architecture {
+  const found = architectures.find((a) => a.modelType === modelType);
+  if (!found) {
+    throw new TiefsucheError('UNSUPPORTED', `models of type ${JSON.stringify(modelType)} are not supported`, { hint: `Known types: ${architectures.map((a) => a.modelType).join(', ')}.` });
+  }
+  return found;
+}

@@ -1,0 +1,49 @@
+// Weights from files into a model, and back into files.
+
+import { TiefsucheError } from '../errors.ts';
+import type { Backend } from '../engine/backend.ts';
+import { openGgufModel } from './formats/gguf-model.ts';
+import { openModelFolder } from './formats/hf-folder.ts';
+import type { ModelFiles } from './formats/model-files.ts';
+import type { TensorSource } from './formats/tensor-source.ts';
+import { Model, type ModelOptions } from './model.ts';
+import { type Parameters } from './parameters.ts';
+
+/** Opens a Hugging Face folder or a GGUF file. Close it when done. */
+export function openModelFiles(path: string): ModelFiles {
+  return path.endsWith('.gguf') ? openGgufModel(path) : openModelFolder(path);
+}
+
+/** Fills the parameters from a file, tensor by tensor. Every one must be there, with its shape. */
+export function readWeights(parameters: Parameters, source: TensorSource): void {
+  for (const spec of parameters.specs) {
+    const entry = source.tensors.get(spec.name);
+    if (!entry) {
+      if (spec.kind === 'buffer') continue; // router biases start at zero where a file has none
+      throw new TiefsucheError('FORMAT', `the weights lack ${spec.name}`, { hint: 'config.json asks for it; the folder may be incomplete, or belong to another configuration.' });
+    }
+    if (entry.shape.length !== spec.shape.length || entry.shape.some((d, i) => d !== spec.shape[i])) {
+      throw new TiefsucheError('SHAPE', `weight ${spec.name} is [${entry.shape}] in the file, config.json asks for [${spec.shape}]`);
+    }
+    parameters.write(spec.name, source.readFloat32(spec.name));
+  }
+}
+
+/** The weights as they go into a file, in the order of their names. */
+export function* writtenWeights(parameters: Parameters): Generator<{ name: string; shape: readonly number[]; dtype: 'F32'; data: Float32Array }> {
+  for (const { name, shape } of [...parameters.specs].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    yield { name, shape, dtype: 'F32', data: parameters.read(name) };
+  }
+}
+
+/** Makes a model from opened files. */
+export function loadModel(backend: Backend, files: ModelFiles, options: ModelOptions = {}): Model {
+  const model = new Model(backend, files.config, options);
+  try {
+    readWeights(model.parameters, files.weights);
+  } catch (error) {
+    model.close();
+    throw error;
+  }
+  return model;
+}

@@ -1,0 +1,49 @@
+// Low-rank adapters (Hu et al. 2021): y = W x + (α/r) · B A x on every linear layer, W frozen, A random, B zero.
+// Groups (q, k, v) have one adapter a member, each writing its own columns, so that files look as PEFT expects.
+
+import type { Backend } from '../engine/backend.ts';
+import type { Tensor } from '../engine/tensor.ts';
+import { Parameters, type ParameterSpec } from './parameters.ts';
+import { lmHead } from './blocks.ts';
+
+export interface LoraConfig { readonly rank: number; readonly alpha: number; /** Last parts of module names, as PEFT's target_modules; all linear layers by default. */ readonly targets?: readonly string[] }
+
+export interface Adapter { readonly a: Tensor; readonly b: Tensor; /** Columns of the output it adds to. */ readonly row: number; readonly rows: number }
+
+export interface Lora {
+  readonly config: LoraConfig;
+  readonly scaling: number;
+  readonly parameters: Parameters;
+  /** Adapters of a weight or group. */
+  of(name: string): readonly Adapter[];
+  close(): void;
+}
+
+/** PEFT's names of the two factors of a weight. */
+export const adapterNames = (weight: string): { a: string; b: string } => {
+  const path = weight.replace(/\.weight$/, '');
+  return { a: `${path}.lora_A.weight`, b: `${path}.lora_B.weight` };
+};
+
+export function makeLora(backend: Backend, base: Parameters, config: LoraConfig, options: { trainable: boolean }): Lora {
+  const wanted = (s: ParameterSpec): boolean => s.shape.length === 2 && !s.stack && s.kind === 'matrix' && s.name !== lmHead &&
+    (!config.targets || config.targets.some((t) => s.name.endsWith(`.${t}.weight`)));
+  const targets = base.specs.filter(wanted);
+  const specs = targets.flatMap((s): ParameterSpec[] => {
+    const [rows, cols] = s.shape as [number, number], names = adapterNames(s.name);
+    return [
+      { name: names.a, shape: [config.rank, cols], kind: 'matrix', init: { std: 1 / Math.sqrt(3 * cols) } }, // variance of PEFT's kaiming_uniform(√5)
+      { name: names.b, shape: [rows, config.rank], kind: 'matrix', init: { value: 0 } },
+    ];
+  });
+  const parameters = new Parameters(backend, specs, options);
+  const names = new Set(targets.map((s) => s.name));
+  const adapters = new Map<string, Adapter[]>();
+  for (const key of new Set(targets.flatMap((s) => [s.group ?? s.name]))) {
+    adapters.set(key, base.members(key).filter(({ spec }) => names.has(spec.name)).map(({ spec, row }) => {
+      const { a, b } = adapterNames(spec.name);
+      return { a: parameters.get(a), b: parameters.get(b), row, rows: spec.shape[0]! };
+    }));
+  }
+  return { config, scaling: config.alpha / config.rank, parameters, of: (name) => adapters.get(name) ?? [], close: () => parameters.close() };
+}

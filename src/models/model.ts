@@ -1,0 +1,161 @@
+// A model: a configuration, its weights on a backend, and the two ways through it: training over packed documents, and
+// sampling over a paged cache. Both record the same ops of the architecture's file.
+
+import { invariant } from '../errors.ts';
+import type { Backend } from '../engine/backend.ts';
+import { scale } from '../engine/ops/add.ts';
+import { type Documents, attention } from '../engine/ops/attention.ts';
+import { type PagedCache, type PagedRows, attentionCached, cacheAppend } from '../engine/ops/attention-cached.ts';
+import { linear, packLinear, packedElements } from '../engine/ops/linear.ts';
+import { rmsNorm } from '../engine/ops/rms-norm.ts';
+import { ropeTable } from '../engine/rope-table.ts';
+import type { Tape } from '../engine/tape.ts';
+import { type DeviceBuffer, type Tensor, columns, fixedTensor } from '../engine/tensor.ts';
+import type { Architecture, Dimensions, ForwardContext } from './architecture.ts';
+import { embed, embedTokens, finalNorm, lmHead } from './blocks.ts';
+import type { ConfigJson } from './config.ts';
+import { architectureOf } from './index.ts';
+import { type Lora, type LoraConfig, makeLora } from './lora.ts';
+import { Parameters } from './parameters.ts';
+
+export interface ModelOptions {
+  readonly trainable?: boolean;
+  /** Trains low-rank adapters instead of the weights. */
+  readonly lora?: LoraConfig;
+  /** Positions for which rotations are prepared; the configuration's maximum by default. */
+  readonly maxPositions?: number;
+}
+
+export interface TrainingInput {
+  readonly ids: Tensor; // (T) i32
+  readonly positions: Tensor; // (T) i32
+  readonly documents: Documents;
+}
+
+export class Model {
+  readonly backend: Backend;
+  readonly config: ConfigJson;
+  readonly architecture: Architecture;
+  readonly dims: Dimensions;
+  readonly parameters: Parameters;
+  readonly lora: Lora | null;
+  readonly maxPositions: number;
+  /** (experts) f32 of each MoE layer: tokens routed to each expert since the last update of the biases. */
+  readonly expertCounts: ReadonlyMap<number, Tensor>;
+  private readonly table: Tensor;
+  private readonly owned: DeviceBuffer[] = [];
+  private packed: Map<string, Tensor> | null = null;
+
+  constructor(backend: Backend, config: ConfigJson, options: ModelOptions = {}) {
+    this.backend = backend;
+    this.config = config;
+    this.architecture = architectureOf(config['model_type']);
+    this.dims = this.architecture.dimensions(config);
+    this.maxPositions = Math.min(options.maxPositions ?? this.dims.maxPositions, this.dims.maxPositions);
+    const trainable = options.trainable ?? false;
+    this.parameters = new Parameters(backend, this.architecture.parameters(config), { trainable: trainable && !options.lora });
+    this.lora = options.lora ? makeLora(backend, this.parameters, options.lora, { trainable }) : null;
+    const rotations = ropeTable(this.maxPositions, this.dims.rope);
+    this.table = this.fixed([this.maxPositions, this.dims.rope.dim], 'rotations');
+    backend.upload(this.table.storage.buffer!, 0, rotations);
+    this.expertCounts = new Map((this.dims.moe?.layers ?? []).map((layer) => [layer, this.fixed([this.dims.moe!.experts], `load of layer ${layer}`)]));
+  }
+
+  private fixed(shape: readonly number[], label: string): Tensor {
+    const buffer = this.backend.allocate(shape.reduce((a, b) => a * b, 4));
+    this.owned.push(buffer);
+    return fixedTensor(buffer, 0, shape, 'f32', label);
+  }
+
+  /** Weight of the output head: its own, or the embedding's. */
+  get head(): Tensor { return this.parameters.get(this.dims.tied ? embedTokens : lmHead); }
+
+  private linear(tape: Tape, x: Tensor, name: string): Tensor {
+    const w = this.parameters.get(name);
+    const biasName = name.endsWith('.weight') ? name.replace(/weight$/, 'bias') : `${name}.bias`;
+    const bias = this.parameters.has(biasName) ? this.parameters.get(biasName) : null;
+    const y = linear(tape, x, w, { bias, packed: tape.training ? undefined : this.packed?.get(name) });
+    for (const adapter of this.lora?.of(name) ?? []) {
+      const low = scale(tape, linear(tape, x, adapter.a), this.lora!.scaling);
+      linear(tape, low, adapter.b, { into: columns(y, adapter.row, adapter.rows) });
+    }
+    return y;
+  }
+
+  private context(tape: Tape, rest: Pick<ForwardContext, 'positions' | 'attend' | 'countExperts' | 'auxiliaryLoss'> & { documents?: Documents }): ForwardContext {
+    return { tape, ropeTable: this.table, weight: (name) => this.parameters.get(name), linear: (x, name) => this.linear(tape, x, name), ...rest };
+  }
+
+  /** Records the forward pass over packed documents → hidden states after the final norm (T, C), and those of the MTP modules. */
+  forward(tape: Tape, input: TrainingInput, options: { nextIds?: readonly Tensor[] } = {}): { hidden: Tensor; ahead: Tensor[]; auxiliary: Tensor[] } {
+    const auxiliary: Tensor[] = [];
+    const context = this.context(tape, {
+      positions: input.positions,
+      documents: input.documents,
+      attend: (_, q, k, v, shape) => attention(tape, q, k, v, input.documents, shape),
+      countExperts: (layer, offsets) => { if (tape.training) tape.emit('moeCount', [offsets, this.expertCounts.get(layer)!], [this.dims.moe!.experts]); },
+      auxiliaryLoss: (_, values) => { auxiliary.push(tape.output(values)); },
+    });
+    const hidden = this.finish(context, this.architecture.layers(context, this.config, embed(context, input.ids)));
+    const ahead = options.nextIds?.length ? this.architecture.predictAhead!(context, this.config, hidden, options.nextIds) : [];
+    return { hidden, ahead, auxiliary };
+  }
+
+  /** Records one pass of rows through the cache → hidden states after the final norm (R, C); null where only the cache matters. */
+  decode(tape: Tape, ids: Tensor, rows: PagedRows, caches: readonly PagedCache[]): Tensor {
+    const context = this.context(tape, {
+      positions: rows.rowPos,
+      attend: (layer, q, k, v, shape) => {
+        cacheAppend(tape, k, v, caches[layer]!, rows, shape);
+        return attentionCached(tape, q, caches[layer]!, rows, shape);
+      },
+      countExperts: () => {},
+      auxiliaryLoss: () => {},
+    });
+    return this.finish(context, this.architecture.layers(context, this.config, embed(context, ids)));
+  }
+
+  private finish(context: ForwardContext, x: Tensor): Tensor {
+    return rmsNorm(context.tape, x, this.parameters.get(finalNorm), this.dims.normEps);
+  }
+
+  /** Records hidden (R, C) → logits (R, V). */
+  logits(tape: Tape, hidden: Tensor): Tensor {
+    return linear(tape, hidden, this.head, { packed: this.packed?.get('head') });
+  }
+
+  /** Names of everything that `linear` multiplies with, groups as one. */
+  private linearNames(): string[] {
+    const names = this.parameters.specs.filter((s) => s.shape.length === 2 && !s.stack && s.kind !== 'embedding' && s.name !== lmHead).map((s) => s.group ?? s.name);
+    return [...new Set(names)];
+  }
+
+  /** Bytes of the second copy of the weights that sampling reads. */
+  packedBytes(): number {
+    return [...this.linearNames().map((n) => this.parameters.get(n)), this.head].reduce((sum, w) => sum + packedElements(w.shape[0]!, w.shape[1]!) * 4, 0);
+  }
+
+  /** Records the copying of all weights into `memory` (packedBytes), for sampling until `unpack`. */
+  pack(tape: Tape, memory: DeviceBuffer): void {
+    invariant(memory.bytes >= this.packedBytes(), 'not enough memory for packed weights');
+    const packed = new Map<string, Tensor>();
+    let offset = 0;
+    for (const [name, w] of [...this.linearNames().map((n) => [n, this.parameters.get(n)] as const), ['head', this.head] as const]) {
+      const tensor = fixedTensor(memory, offset, [packedElements(w.shape[0]!, w.shape[1]!)], 'f32', `packed ${name}`);
+      offset += tensor.storage.bytes;
+      packLinear(tape, w, tensor);
+      packed.set(name, tensor);
+    }
+    this.packed = packed;
+  }
+
+  /** Forgets the copies; to be called before the weights change. */
+  unpack(): void { this.packed = null; }
+
+  close(): void {
+    this.parameters.close();
+    this.lora?.close();
+    for (const buffer of this.owned) this.backend.free(buffer);
+  }
+}
+

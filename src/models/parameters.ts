@@ -1,0 +1,131 @@
+// The weights of a model in one buffer, their gradients in another. Specs stand in the order of the buffer; neighbours
+// with the same `group` lie without gaps, so that q, k and v, or gate and up, are one matrix for one product, while
+// files and optimisers see them one by one under their Hugging Face names.
+
+import { TiefsucheError, invariant } from '../errors.ts';
+import type { Backend } from '../engine/backend.ts';
+import { RandomStream } from '../engine/random.ts';
+import { cosSin, log } from '../engine/elementary.ts';
+import { type DeviceBuffer, type Shape, type Tensor, fixedTensor, sizeOf } from '../engine/tensor.ts';
+
+/** How a weight is updated: `matrix` by Muon where that is chosen, everything else by AdamW; `buffer` never. */
+export type ParameterKind = 'matrix' | 'embedding' | 'head' | 'vector' | 'buffer';
+
+export interface ParameterSpec {
+  /** Hugging Face name. */
+  readonly name: string;
+  readonly shape: Shape;
+  readonly kind: ParameterKind;
+  /** Standard deviation of the normal distribution it starts from, or its constant value. */
+  readonly init: { readonly std: number } | { readonly value: number };
+  /** Name of the matrix it is a part of. */
+  readonly group?: string;
+  /** The group has this many stacked matrices (experts): its tensor is (stack, rows, columns). */
+  readonly stack?: number;
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+export class Parameters {
+  readonly specs: readonly ParameterSpec[];
+  readonly weights: DeviceBuffer;
+  /** Gradients, laid out like the weights; null for a model that is only read. */
+  readonly grads: DeviceBuffer | null;
+  private readonly backend: Backend;
+  private readonly tensors = new Map<string, Tensor>();
+  private readonly places = new Map<string, number>();
+
+  constructor(backend: Backend, specs: readonly ParameterSpec[], options: { trainable: boolean }) {
+    this.backend = backend;
+    this.specs = specs;
+    let end = 0;
+    specs.forEach((spec, i) => {
+      if (spec.group === undefined || specs[i - 1]?.group !== spec.group) end = align(end);
+      invariant(!this.places.has(spec.name), `parameter ${spec.name} is declared twice`);
+      this.places.set(spec.name, end);
+      end += sizeOf(spec.shape) * 4;
+    });
+    this.weights = backend.allocate(align(end));
+    this.grads = options.trainable ? backend.allocate(align(end)) : null;
+    for (const spec of specs) this.tensors.set(spec.name, this.tensorAt(this.places.get(spec.name)!, spec.shape, spec.name, spec.kind !== 'buffer'));
+    for (const group of new Set(specs.map((s) => s.group))) if (group !== undefined) this.tensors.set(group, this.groupTensor(group));
+  }
+
+  private tensorAt(offset: number, shape: Shape, label: string, trainable: boolean): Tensor {
+    const grad = this.grads && trainable ? fixedTensor(this.grads, offset, shape, 'f32', `d ${label}`) : undefined;
+    return fixedTensor(this.weights, offset, shape, 'f32', label, grad);
+  }
+
+  private groupTensor(group: string): Tensor {
+    const members = this.specs.filter((s) => s.group === group);
+    const [first] = members as [ParameterSpec];
+    const rows = members.reduce((n, s) => n + s.shape[0]!, 0);
+    const rest = first.shape.slice(1);
+    const shape = first.stack ? [first.stack, rows / first.stack, ...rest] : [rows, ...rest];
+    return this.tensorAt(this.places.get(first.name)!, shape, group, first.kind !== 'buffer');
+  }
+
+  /** A weight, or a group of them, by name. */
+  get(name: string): Tensor {
+    const tensor = this.tensors.get(name);
+    invariant(tensor, `the model has no parameter ${name}`);
+    return tensor;
+  }
+
+  has(name: string): boolean { return this.tensors.has(name); }
+
+  /** Members of a group with the rows at which they begin; a plain weight is its own only member. */
+  members(name: string): { readonly spec: ParameterSpec; readonly row: number }[] {
+    let row = 0;
+    return this.specs.filter((s) => s.group === name || s.name === name).map((spec) => {
+      const member = { spec, row };
+      row += spec.shape[0]!;
+      return member;
+    });
+  }
+
+  /** Number of trainable values. */
+  count(): number { return this.specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : sizeOf(s.shape)), 0); }
+
+  read(name: string): Float32Array {
+    const t = this.get(name), values = new Float32Array(sizeOf(t.shape));
+    this.backend.download(t.storage.buffer!, t.storage.offset, values);
+    return values;
+  }
+
+  readGrad(name: string): Float32Array {
+    const t = this.get(name), values = new Float32Array(sizeOf(t.shape));
+    invariant(t.grad, `${name} has no gradient`);
+    this.backend.download(t.grad.storage.buffer!, t.grad.storage.offset, values);
+    return values;
+  }
+
+  write(name: string, values: Float32Array): void {
+    const t = this.get(name);
+    if (values.length !== sizeOf(t.shape)) {
+      throw new TiefsucheError('SHAPE', `weight ${name} has ${values.length} values, the configuration asks for [${t.shape}]`, { hint: 'The weights and config.json do not belong together.' });
+    }
+    this.backend.upload(t.storage.buffer!, t.storage.offset, values);
+  }
+
+  /** Fills every weight from its spec. The numbers depend on the seed and the name's place alone. */
+  initialise(seed: number): void {
+    this.specs.forEach((spec, i) => {
+      const n = sizeOf(spec.shape);
+      if ('value' in spec.init) return this.write(spec.name, new Float32Array(n).fill(spec.init.value));
+      const random = new RandomStream(seed, i), values = new Float32Array(n);
+      for (let j = 0; j < n; j += 2) { // Box and Muller
+        const radius = spec.init.std * Math.sqrt(-2 * log(1 - random.uniform()));
+        const [c, s] = cosSin(2 * Math.PI * random.uniform());
+        values[j] = radius * c;
+        if (j + 1 < n) values[j + 1] = radius * s;
+      }
+      this.write(spec.name, values);
+    });
+  }
+
+  close(): void {
+    this.backend.free(this.weights);
+    if (this.grads) this.backend.free(this.grads);
+  }
+}
