@@ -41,14 +41,18 @@ export interface ChatTemplate {
   renderMarked(messages: readonly ChatMessage[], options?: RenderOptions): MarkedText;
 }
 
-const generationTag = /(^[ \t]*)?\{%(-?)\s*(end)?generation\s*(-?)%\}(\n?)/gm;
+const generationTag = /\{%(-?)\s*(end)?generation\s*(-?)%\}(\n?)/g;
+// What lstrip_blocks does: a block tag takes the blanks before it on its line along.
+const indentedBlock = /^[ \t]*(\{[#%-])/gm;
 
 /** Compiles a template. `variables` are in scope at every rendering: see `templateVariables`. */
 export function compileChatTemplate(source: string, variables: Readonly<Record<string, unknown>> = {}): ChatTemplate {
   const marksGeneration = source.search(generationTag) >= 0;
-  // Block tags lose the blanks before them on their line and the newline after; output tags do not, so that is done here.
-  const marked = source.replace(generationTag, (_, indent: string | undefined, left: string, end: string | undefined, right: string, newline: string) =>
-    `{{${left} generation_${end ? 'end' : 'begin'}_mark ${right}}}${right ? newline : ''}`);
+  // A tag becomes an output of a mark. Block tags lose the blanks before and the newline after; outputs do not, so
+  // both happen here (blanks for all blocks, as joined lines would hide the next block's).
+  const marked = !marksGeneration ? source : source.replace(indentedBlock, '$1')
+    .replace(generationTag, (_, left: string, end: string | undefined, right: string, newline: string) =>
+      `{{${left} generation_${end ? 'end' : 'begin'}_mark ${right}}}${right ? newline : ''}`);
   let program: ReturnType<typeof parse>;
   try { program = parse(tokenize(marked, { lstrip_blocks: true, trim_blocks: true })); } catch (cause) {
     throw new TiefsucheError('FORMAT', `the chat template cannot be read: ${(cause as Error).message}`,

@@ -84,7 +84,7 @@ function parseHeader(path: string, bytes: Uint8Array, dataStart: number, fileSiz
     throw formatError(path, `the header is not valid JSON (${(cause as Error).message})`, undefined, cause);
   }
   if (!isObject(header)) throw formatError(path, 'the header is not a JSON object');
-  const tensors = new Map<string, SafetensorsEntry>();
+  const entries: SafetensorsEntry[] = [];
   const metadata = Object.create(null) as Record<string, string>;
   for (const name of Object.keys(header)) {
     const value = header[name]!;
@@ -97,10 +97,10 @@ function parseHeader(path: string, bytes: Uint8Array, dataStart: number, fileSiz
       }
       continue;
     }
-    tensors.set(name, parseEntry(path, name, value, dataStart, dataLength));
+    entries.push(parseEntry(path, name, value, dataStart, dataLength));
   }
-  checkLayout(path, [...tensors.values()], dataStart, fileSize);
-  return { tensors, metadata };
+  sortByPlace(path, entries, dataStart, fileSize);
+  return { tensors: new Map(entries.map((entry) => [entry.name, entry])), metadata };
 }
 
 function parseEntry(path: string, name: string, value: StrictJson, dataStart: number, dataLength: number): SafetensorsEntry {
@@ -125,7 +125,8 @@ function parseEntry(path: string, name: string, value: StrictJson, dataStart: nu
   return { name, dtype, shape, byteLength, offset: dataStart + begin };
 }
 
-function checkLayout(path: string, entries: SafetensorsEntry[], dataStart: number, fileSize: number): void {
+/** Sorts tensors as they lie in the file and checks that they fill it. */
+function sortByPlace(path: string, entries: SafetensorsEntry[], dataStart: number, fileSize: number): void {
   entries.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   let at = dataStart;
   for (const { name, offset, byteLength } of entries) {
