@@ -80,8 +80,8 @@ export class CpuBackend implements Backend {
     const watch = flag ? setInterval(() => { if (cancel!.cancelled) flag[0] = 1; }, 20) : null;
     const counters = profile ? new Float64Array(this.names.length * 2) : undefined;
     try {
-      buffers[0] = program.arenaBytes > 0 ? program.arena.current() : buffers[0]!;
-      await this.addon.run(buffers.map((b) => b?.handle ?? null), code, flag, { repeat, ...(counters && { profile: counters }) });
+      buffers[0] = program.arenaBytes > 0 ? program.arena.current() : buffers[1]!; // without planned tensors nothing refers to it
+      await this.addon.run(buffers.map((b) => b.handle), code, flag, { repeat, ...(counters && { profile: counters }) });
     } finally {
       if (watch) clearInterval(watch);
     }
