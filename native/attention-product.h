@@ -1,0 +1,110 @@
+// The small matrix products inside attention: C (rows, columns) = start + A (rows, K) · B (K, columns), on one thread.
+// Every element is one chain of fma over k = 0…K−1, begun at 0, at c, or at factor[row] · c. Neither the tile an element
+// falls into nor the instruction set changes the chain. A tile of C stays in registers; B and C may have any strides,
+// any number of columns (the last, incomplete vector goes through a mask), and nothing outside them is touched.
+#pragma once
+#include "simd.h"
+
+namespace ts::ISA {
+
+enum class Start { ZERO, C, SCALED_C };
+
+struct SmallProduct {
+  int64_t K;
+  const float* a;  // A(r, k) = a[r · lda + k], or a[k · lda + r] where A is transposed
+  int64_t lda;
+  const float* b;
+  int64_t ldb;
+  float* c;
+  int64_t ldc;
+  Start start = Start::ZERO;
+  const float* factor = nullptr;  // (rows), for SCALED_C
+};
+
+// Rows of a tile, and vectors of columns that fit the registers beside them (of 32, or of 16 without AVX-512 and NEON).
+#if defined(__AVX512F__) || defined(__ARM_NEON)
+constexpr int TILE_ROWS = 6;
+constexpr int tileVectors(int rows) { return rows <= 2 ? 8 : 4; }
+#else
+constexpr int TILE_ROWS = 6;
+constexpr int tileVectors(int rows) { return rows == 1 ? 8 : rows <= 3 ? 4 : 2; }
+#endif
+
+/** One tile: R rows, N vectors of columns; MASKED: N is 1 and only `columns` of its lanes exist. */
+template <int R, int N, bool TRANSPOSED, bool MASKED>
+TS_INLINE void tile(const SmallProduct& p, int64_t columns) {
+  const auto read = [&](const float* from) TS_LAMBDA { return MASKED ? vload(from, columns) : vload(from); };
+  vf sum[R][N];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) sum[r][n] = vf{};
+  if (p.start != Start::ZERO) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) sum[r][n] = read(p.c + r * p.ldc + n * W);
+  }
+  if (p.start == Start::SCALED_C) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) sum[r][n] *= vset(p.factor[r]);
+  }
+  const float *a = p.a, *b = p.b;
+  const int64_t lda = p.lda, ldb = p.ldb;
+  for (int64_t k = 0; k < p.K; k++) {
+    vf right[N];
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) right[n] = read(b + n * W);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) {
+      const vf left = vset(TRANSPOSED ? a[r] : a[r * lda]);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) sum[r][n] = vfma(left, right[n], sum[r][n]);
+    }
+    a += TRANSPOSED ? lda : 1;
+    b += ldb;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) {
+      if (MASKED) vstore(p.c + r * p.ldc + n * W, sum[r][n], columns);
+      else vstore(p.c + r * p.ldc + n * W, sum[r][n]);
+    }
+}
+
+/** All columns of R rows. */
+template <int R, bool TRANSPOSED>
+__attribute__((noinline)) void tileRow(SmallProduct p, int64_t columns) {
+  constexpr int MOST = tileVectors(R);
+  const auto advance = [&](int n) TS_LAMBDA { p.b += n * W; p.c += n * W; columns -= n * W; };
+  while (columns >= MOST * W) { tile<R, MOST, TRANSPOSED, false>(p, 0); advance(MOST); }
+  if constexpr (MOST > 4)
+    if (columns >= 4 * W) { tile<R, 4, TRANSPOSED, false>(p, 0); advance(4); }
+  if constexpr (MOST > 2)
+    if (columns >= 2 * W) { tile<R, 2, TRANSPOSED, false>(p, 0); advance(2); }
+  if (columns >= W) { tile<R, 1, TRANSPOSED, false>(p, 0); advance(1); }
+  if (columns > 0) tile<R, 1, TRANSPOSED, true>(p, columns);
+}
+
+/** Any number of rows. */
+template <bool TRANSPOSED = false>
+inline void product(int64_t rows, int64_t columns, SmallProduct p) {
+  for (; rows > 0; rows -= TILE_ROWS) {
+    switch (rows) {
+      case 1: return tileRow<1, TRANSPOSED>(p, columns);
+      case 2: return tileRow<2, TRANSPOSED>(p, columns);
+      case 3: return tileRow<3, TRANSPOSED>(p, columns);
+      case 4: return tileRow<4, TRANSPOSED>(p, columns);
+      case 5: return tileRow<5, TRANSPOSED>(p, columns);
+      default: tileRow<6, TRANSPOSED>(p, columns);
+    }
+    p.a += TRANSPOSED ? TILE_ROWS : TILE_ROWS * p.lda;
+    p.c += TILE_ROWS * p.ldc;
+    if (p.factor) p.factor += TILE_ROWS;
+  }
+}
+
+}  // namespace ts::ISA
