@@ -69,6 +69,8 @@ def measure(steps: int) -> dict:
               "gflops": round(flop / median / 1e9, 2)}
     if args.peak_gflops:
         record["flops_share_of_peak"] = round(flop / median / 1e9 / args.peak_gflops, 4)
+    if args.threads == 1:  # sturdier on a busy machine; with more threads the waiting ones burn CPU time too
+        record["tokens_per_cpu_s"] = round(tokens_per_step * steps / watch.cpu, 1)
     return record | watch.report() | {"peak_rss_mib": round(protocol.status_mib("VmHWM"), 1)}
 
 
