@@ -23,10 +23,3 @@ export function bytesOfToken(token: string): Uint8Array | undefined {
   }
   return bytes;
 }
-
-/** Text in the byte alphabet. */
-export function toByteCharacters(text: string): string {
-  let out = '';
-  for (const byte of new TextEncoder().encode(text)) out += byteCharacters[byte];
-  return out;
-}

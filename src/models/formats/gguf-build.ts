@@ -1,4 +1,4 @@
-// Builds small GGUF files in memory: the other direction of gguf.ts, for export and for tests.
+// Builds small GGUF files in memory, such as vocabularies and the fixtures of tests: the other direction of gguf.ts.
 // Same layout and source; values are given with their type, tensors as raw bytes of theirs.
 
 import { ggmlTypes } from './gguf-quants.ts';
@@ -29,7 +29,7 @@ const numberOfType = new Map([...ggmlTypes].map(([code, { name }]) => [name, cod
 /** The bytes of a GGUF v3 file. */
 export function buildGguf(metadata: ReadonlyMap<string, TypedValue>, tensors: readonly GgufTensorToBuild[] = [], alignment = 32): Uint8Array {
   const head: Uint8Array[] = [Buffer.from('GGUF'), u32(3), u64(tensors.length), u64(metadata.size)];
-  for (const [key, value] of metadata) head.push(text(key), u32(ggufTypes[value.type]), ...encoded(value));
+  for (const [key, value] of metadata) head.push(text(key), u32(ggufTypes[value.type]), encoded(value));
   let offset = 0;
   for (const { name, shape, dtype, bytes } of tensors) {
     head.push(text(name), u32(shape.length), ...shape.toReversed().map(u64), u32(numberOfType.get(dtype)!), u64(offset));
@@ -45,9 +45,9 @@ const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).
 const u64 = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
 const text = (value: string): Uint8Array => { const bytes = Buffer.from(value); return Buffer.concat([u64(bytes.length), bytes]); };
 
-function encoded(value: TypedValue): Uint8Array[] {
-  if (value.type !== 'array') return [scalar(value.type, value.value)];
-  return [u32(ggufTypes[value.of]), u64(value.value.length), ...value.value.map((v) => scalar(value.of, v))];
+function encoded(value: TypedValue): Uint8Array {
+  if (value.type !== 'array') return scalar(value.type, value.value);
+  return Buffer.concat([u32(ggufTypes[value.of]), u64(value.value.length), Buffer.concat(value.value.map((v) => scalar(value.of, v)))]);
 }
 
 function scalar(type: Exclude<GgufTypeName, 'array'>, value: number | bigint | boolean | string): Uint8Array {

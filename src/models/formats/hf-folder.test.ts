@@ -8,6 +8,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isTiefsucheError } from '../../errors.ts';
 import { charTokenizer } from '../../tokenizer/char-tokenizer.ts';
+import { loadTokenizer } from '../../tokenizer/tokenizer.ts';
 import { openModelFolder, saveModelFolder } from './hf-folder.ts';
 import { readPeftAdapter, savePeftAdapter, type LoraPair } from './peft.ts';
 import { writeSafetensors } from './safetensors-write.ts';
@@ -24,7 +25,9 @@ test('the real tiny model opens', () => {
   assert.deepEqual([...model.weights.readFloat32('model.norm.weight', 0, 2)], [1, 1]);
   assert.equal(model.generationConfig['eos_token_id'], 1);
   assert.match(model.chatTemplate!, /sep_token/);
-  assert.equal(model.tokenizerJson, undefined);
+  const tokenizer = loadTokenizer(model.tokenizerJson!, model.tokenizerConfig);
+  assert.deepEqual([...tokenizer.encode('1,2:S')], [5, 14, 6, 15, 0]);
+  assert.equal(tokenizer.specialTokens.eos, model.config['eos_token_id']);
   model.close();
 });
 

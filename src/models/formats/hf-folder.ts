@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
+import { digitCompletionTokenizer } from '../../tokenizer/char-tokenizer.ts';
 import type { TokenizerConfig } from '../../tokenizer/tokenizer-json.ts';
 import { writeFolderAtomically } from './atomic-write.ts';
 import { formatError } from './format-error.ts';
@@ -15,7 +16,10 @@ import type { TensorToWrite } from './safetensors-write.ts';
 // tokenizer.json files reach 20 MB; nothing legitimate is near this.
 const largestText = 256 << 20;
 
-/** Opens a folder. The weights' headers are checked, no weight is read. Close it when done. */
+/**
+ * Opens a folder. The weights' headers are checked, no weight is read. Close it when done. A folder with `char_ords`
+ * instead of a tokenizer.json gets the tokenizer they stand for.
+ */
 export function openModelFolder(folder: string): ModelFiles {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new TiefsucheError('NOT_FOUND', `there is no model folder ${folder}`, { hint: 'Give the folder that holds config.json.' });
@@ -23,9 +27,12 @@ export function openModelFolder(folder: string): ModelFiles {
   const config = readJson(folder, 'config.json');
   if (!config) throw new TiefsucheError('NOT_FOUND', `${folder} has no config.json`, { hint: 'Give the folder that holds config.json.' });
   if (typeof config['model_type'] !== 'string') throw formatError(join(folder, 'config.json'), 'it has no model_type');
-  const tokenizerConfig = readJson(folder, 'tokenizer_config.json') ?? {};
+  let tokenizerConfig: TokenizerConfig = readJson(folder, 'tokenizer_config.json') ?? {};
+  let tokenizerJson: string | object | undefined = readText(folder, 'tokenizer.json');
+  if (tokenizerJson === undefined && 'char_ords' in tokenizerConfig) {
+    ({ tokenizerJson, tokenizerConfig } = digitCompletionTokenizer(tokenizerConfig));
+  }
   const generationConfig = readJson(folder, 'generation_config.json') ?? {};
-  const tokenizerJson = readText(folder, 'tokenizer.json');
   const chatTemplates = readChatTemplates(folder, tokenizerConfig);
   const weights = readSafetensorsFolder(folder);
   return {

@@ -1,14 +1,17 @@
 // JSON for headers that come from strangers. JSON.parse keeps the last of two equal keys, so two programs can see two
-// different models in one file; this parser refuses duplicate keys, deep nesting, and numbers a double cannot hold.
-// Objects come back without a prototype, so that a key "__proto__" is a key like any other.
+// different models in one file; this parser refuses duplicate keys, deep nesting, numbers a double cannot hold, and
+// more values than any real header has, as each costs many times its length in memory. A key "__proto__" is a key.
 
 export type StrictJson = null | boolean | number | string | StrictJson[] | { [key: string]: StrictJson };
 
 const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
-/** Parses JSON text; throws SyntaxError with the position of the fault. */
+// The largest models have some 100,000 tensors in all their files; a tensor takes eight values.
+const mostValues = 1_500_000;
+
+/** Parses JSON text; throws SyntaxError with the position of the fault. Read its objects by own keys only. */
 export function parseStrictJson(text: string, maxDepth = 8): StrictJson {
-  let at = 0;
+  let at = 0, values = 0;
   const fail = (what: string): never => { throw new SyntaxError(`${what} at character ${at} of the JSON text`); };
   const skipSpace = (): void => {
     for (let c = text.charCodeAt(at); c === 32 || c === 10 || c === 13 || c === 9; c = text.charCodeAt(++at));
@@ -40,22 +43,25 @@ export function parseStrictJson(text: string, maxDepth = 8): StrictJson {
     return c === ',';
   };
   const value = (depth: number): StrictJson => {
+    if (++values > mostValues) fail(`more than ${mostValues} values`);
     skipSpace();
     const c = text[at];
     if ((c === '{' || c === '[') && depth >= maxDepth) fail(`nesting deeper than ${maxDepth}`);
     if (c === '{') {
-      const object = Object.create(null) as { [key: string]: StrictJson };
+      const object: { [key: string]: StrictJson } = {};
       at++;
       skipSpace();
       if (text[at] === '}') { at++; return object; }
       do {
         skipSpace();
         const key = string();
-        if (key in object) fail(`the key ${JSON.stringify(key.slice(0, 80))} stands twice`);
+        if (Object.hasOwn(object, key)) fail(`the key ${JSON.stringify(key.slice(0, 80))} stands twice`);
         skipSpace();
         if (text[at] !== ':') fail('":" is expected');
         at++;
-        object[key] = value(depth + 1);
+        const held = value(depth + 1);
+        if (key === '__proto__') Object.defineProperty(object, key, { value: held, enumerable: true, configurable: true, writable: true });
+        else object[key] = held;
       } while (separator('}'));
       return object;
     }
