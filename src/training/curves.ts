@@ -18,6 +18,7 @@ export const defaultPanels: readonly Panel[] = [
 ];
 
 interface Point { step: number; value: number }
+interface StageSpan { step: number; name: string; end: number }
 
 const width = 720, left = 56, right = 16, plotHeight = 132, gap = 48, top = 34;
 const columns = 240;
@@ -27,11 +28,8 @@ export function curvesSvg(rows: readonly MetricsRow[], { title = '', panels = de
   const drawn = panels
     .map((panel) => ({ panel, lines: panel.series.map(({ key, label }) => ({ label, points: pointsOf(rows, key) })).filter((l) => l.points.length > 0) }))
     .filter(({ lines }) => lines.length > 0);
-  const first = rows[0]?.step ?? 0;
-  const last = Math.max(rows.at(-1)?.step ?? 1, first + 1);
-  const x = (step: number): number => left + ((step - first) / (last - first)) * (width - left - right);
   const height = top + drawn.length * (plotHeight + gap) + (drawn.length === 0 ? 30 : 0);
-  const body = drawn.map(({ panel, lines }, i) => panelSvg(panel, lines, top + 22 + i * (plotHeight + gap), x, stageStarts(rows), [first, last], i === drawn.length - 1));
+  const body = drawn.map(({ panel, lines }, i) => panelSvg(panel, lines, top + 22 + i * (plotHeight + gap), stageSpans(rows)));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escape(title || 'training curves')}">`,
     `<style>${style}</style>`,
@@ -51,9 +49,14 @@ const style = [
   '.s0{stroke:#58a6ff}.s1{stroke:#f0883e}.s2{stroke:#bc8cff}text.s0,circle.s0{fill:#58a6ff}text.s1,circle.s1{fill:#f0883e}text.s2,circle.s2{fill:#bc8cff}}',
 ].join('');
 
-function panelSvg(panel: Panel, lines: readonly { label: string; points: Point[] }[], y0: number, x: (step: number) => number,
-  stages: readonly { step: number; name: string }[], [first, last]: readonly [number, number], withNames: boolean): string {
+function panelSvg(panel: Panel, lines: readonly { label: string; points: Point[] }[], y0: number,
+  stages: readonly StageSpan[]): string {
   const values = lines.flatMap((l) => l.points.map((p) => p.value));
+  // Each panel spans its own steps: sixty steps of reinforcement after six hundred of imitation are not a corner.
+  const steps = lines.flatMap((l) => [l.points[0]!.step, l.points.at(-1)!.step]);
+  const first = Math.min(...steps);
+  const last = Math.max(...steps, first + 1);
+  const x = (step: number): number => left + ((step - first) / (last - first)) * (width - left - right);
   const ticks = niceTicks(...(panel.range ?? [Math.min(...values), Math.max(...values)]), 4);
   const [low, high] = [ticks[0]!, ticks.at(-1)!];
   const y = (value: number): number => y0 + plotHeight - ((clamp(value, low, high) - low) / (high - low)) * plotHeight;
@@ -67,9 +70,10 @@ function panelSvg(panel: Panel, lines: readonly { label: string; points: Point[]
   for (const tick of ticks) {
     out.push(`<path class="grid" d="M${left} ${fixed(y(tick))}H${width - right}"/><text class="end" x="${left - 6}" y="${fixed(y(tick) + 4)}">${number(tick)}</text>`);
   }
-  for (const { step, name } of stages) {
+  for (const { step, name, end } of stages) {
+    if (end < first || step > last) continue;
     if (step > first) out.push(`<path class="stage" d="M${fixed(x(step))} ${y0}v${plotHeight}"/>`);
-    if (withNames || stages.length > 1) out.push(`<text x="${fixed(x(step) + 4)}" y="${y0 + 11}">${escape(name)}</text>`);
+    out.push(`<text x="${fixed(x(Math.max(step, first)) + 4)}" y="${y0 + 11}">${escape(name)}</text>`);
   }
   lines.forEach(({ points }, i) => {
     const thin = thinned(points, first, last);
@@ -91,12 +95,14 @@ function pointsOf(rows: readonly MetricsRow[], key: string): Point[] {
   });
 }
 
-function stageStarts(rows: readonly MetricsRow[]): { step: number; name: string }[] {
-  const starts: { step: number; name: string }[] = [];
+function stageSpans(rows: readonly MetricsRow[]): StageSpan[] {
+  const spans: StageSpan[] = [];
   for (const { step, stage } of rows) {
-    if (typeof stage === 'string' && stage !== starts.at(-1)?.name) starts.push({ step, name: stage });
+    if (typeof stage !== 'string') continue;
+    if (stage !== spans.at(-1)?.name) spans.push({ step, name: stage, end: step });
+    spans.at(-1)!.end = step;
   }
-  return starts;
+  return spans;
 }
 
 function thinned(points: readonly Point[], first: number, last: number): Point[] {
@@ -109,12 +115,11 @@ function thinned(points: readonly Point[], first: number, last: number): Point[]
   return [...buckets.values()].map((b) => ({ step: b.reduce((s, p) => s + p.step, 0) / b.length, value: b.reduce((s, p) => s + p.value, 0) / b.length }));
 }
 
-// Over a window of a twentieth to each side, cut evenly at the ends so that these do not lean.
+// Over a window of a twentieth of the line, shorter at its ends.
 function runningMean(points: readonly Point[]): Point[] {
   const reach = Math.max(1, Math.floor(points.length / 40));
   return points.map(({ step }, i) => {
-    const r = Math.min(reach, i, points.length - 1 - i);
-    const window = points.slice(i - r, i + r + 1);
+    const window = points.slice(Math.max(0, i - reach), i + reach + 1);
     return { step, value: window.reduce((sum, p) => sum + p.value, 0) / window.length };
   });
 }

@@ -1,14 +1,17 @@
 // Shared by tests: an attempt with made-up but valid facts, in a home folder of its own. As a program it appends ticks
 // without end until it is killed: `node --import tsx sample-run.ts HOME RUN ATTEMPT`.
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RunTick } from '../events.ts';
 import { beginAttempt, type AttemptLedger, type StartFacts } from '../workspace.ts';
 
+/** A folder that is removed when the test process ends. */
 export function temporaryHome(): string {
-  return mkdtempSync(join(tmpdir(), 'tiefsuche-test-'));
+  const folder = mkdtempSync(join(tmpdir(), 'tiefsuche-test-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 export function sampleFacts(run: string, attempt = 1, more: Partial<StartFacts> = {}): StartFacts {

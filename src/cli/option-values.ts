@@ -1,0 +1,25 @@
+// Values of options: text from the command line turned into numbers, or refused with what was expected.
+import { TiefsucheError } from '../errors.ts';
+
+/** Reads a whole number within bounds. */
+export function wholeNumber(what: string, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new TiefsucheError('USAGE', `${what}: expected a whole number${bounds(min, max)}, got "${text}"`);
+  };
+}
+
+/** Reads a decimal number within bounds. */
+export function decimal(what: string, { min = -Infinity, max = Infinity } = {}): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && value >= min && value <= max) return value;
+    throw new TiefsucheError('USAGE', `${what}: expected a number${bounds(min, max)}, got "${text}"`);
+  };
+}
+
+function bounds(min: number, max: number): string {
+  const low = Number.isFinite(min) ? ` from ${min}` : '';
+  return max < Number.MAX_SAFE_INTEGER ? `${low} to ${max}` : low && `${low} up`;
+}
