@@ -1,5 +1,5 @@
 // Which weekday is it so many days from now? Only the remainder by 7 counts, so the number of days is divided by hand,
-// digit by digit, and the weekday moved by what is left. 539 days after a Sunday:  53-49=4 49-49=0 Sunday+0=Sunday
+// digit by digit, and what is left is counted off. 534 days after a Sunday:  53-49=4 44-42=2 Sunday+2=Monday+1=Tuesday
 // From date to date: back to the day before 1 January (day of the month plus the days of the months before it), on from
 // year to year (one weekday each, two for a leap year), and up again to the other date.
 
@@ -130,9 +130,14 @@ export const calendar: Task<Calendar> = defineTask<Calendar>({
   guess: ({ language }, rng: RandomStream) => rng.pick(weekdays[language]),
 });
 
-/** `Sunday+4=Thursday` */
-function move(from: number, by: number, language: Language): string {
-  return `${weekdays[language][from]}${by < 0 ? '-' : '+'}${Math.abs(by)}=${weekdays[language][modulo7(from + by)]}`;
+/** Counts day by day: `Sunday+3=Monday+2=Tuesday+1=Wednesday` */
+function count(from: number, by: number, language: Language): string {
+  const step = Math.sign(by);
+  const days = [];
+  for (let left = by; left !== 0; left -= step) {
+    days.push(`${weekdays[language][modulo7(from + by - left)]}${step < 0 ? '-' : '+'}${Math.abs(left)}`);
+  }
+  return [...days, weekdays[language][modulo7(from + by)]].join('=');
 }
 
 /** Long division by 7: the first two digits, then what is left with the next digit behind it. */
@@ -145,21 +150,21 @@ function spanSteps({ from, days, before }: Span, language: Language): string[] {
     left = part % 7;
     steps.push(`${part}-${part - left}=${left}`);
   }
-  return [...steps, move(from, before ? -left : left, language)];
+  return [...steps, count(from, before ? -left : left, language)];
 }
 
 function dateSteps({ first, second }: Dates, language: Language): string[] {
   const [down, downBy] = dayOfYear(first, language);
   let weekday = weekdayOf(first);
-  const steps = [...down, move(weekday, -downBy, language)];
+  const steps = [...down, count(weekday, -downBy, language)];
   weekday = modulo7(weekday - downBy);
   for (let year = first.year; year < second.year; year++) {
     const days = isLeap(year) ? 2 : 1;
-    steps.push(`${year} ${move(weekday, days, language)}`);
+    steps.push(`${year} ${count(weekday, days, language)}`);
     weekday = modulo7(weekday + days);
   }
   const [up, upBy] = dayOfYear(second, language);
-  return [...steps, ...up, move(weekday, upBy, language)];
+  return [...steps, ...up, count(weekday, upBy, language)];
 }
 
 /** Day of the year modulo 7, as steps and as a number. */

@@ -19,7 +19,7 @@ export function taskNamed(name: string): Task {
     { hint: `tasks: ${tasks.map((one) => one.name).join(', ')}` });
 }
 
-const characters = [...'0123456789+-*/=()>.;:? '];
+const characters = [...'0123456789+-*/=()<>.;:? '];
 
 /**
  * The pieces that every text of the tasks is made of, prompts, thinking and answers alike: tags, single characters (a

@@ -1,6 +1,7 @@
-// Which number is the third smallest, who is the second oldest? Numbers are picked out in order, from the end that was
-// asked for, up to the place wanted:  1:12 2:35 3:41   Clues about people are first turned the same way round, then
-// strung together:  Ben>Max Lena>Ben 1:Lena 2:Ben   The answer is the last thing written.
+// Which number is the third smallest, who is the second oldest? Numbers are looked at one by one, keeping the best few in
+// order, as many as the place asked for. Second smallest of 68, 96, 51, 30:  68 96:68<96 51:51<68 30:30<51   Clues about
+// people are first turned the same way round, then strung together:  Ben>Max Lena>Ben 1:Lena 2:Ben   The answer is the
+// last thing written. (Naming the smallest, the second smallest … at once is shorter, but far harder to learn.)
 
 import { defineTask, fill, phrasesOf, plainAnswer, type PerLanguage, type Task } from './task.ts';
 import type { RandomStream } from '../random.ts';
@@ -55,7 +56,7 @@ const comma = ', ';
 
 /** How many numbers, or how many people; numbers have two digits. */
 const levels: Readonly<Record<number, { kind: Order['kind']; size: number }>> = {
-  1: { kind: 'numbers', size: 5 }, 2: { kind: 'numbers', size: 7 }, 3: { kind: 'people', size: 6 }, 4: { kind: 'people', size: 8 },
+  1: { kind: 'numbers', size: 5 }, 2: { kind: 'numbers', size: 6 }, 3: { kind: 'people', size: 6 }, 4: { kind: 'people', size: 8 },
 };
 const smallest = 10, largest = 99;
 
@@ -64,7 +65,7 @@ export const order: Task<Order> = defineTask<Order>({
   title: { de: 'Reihenfolgen', en: 'Putting in order' },
   difficulties: [
     { level: 1, meaning: { de: 'eine von fünf Zahlen', en: 'one of five numbers' } },
-    { level: 2, meaning: { de: 'eine von sieben Zahlen', en: 'one of seven numbers' } },
+    { level: 2, meaning: { de: 'eine von sechs Zahlen', en: 'one of six numbers' } },
     { level: 3, meaning: { de: 'Hinweise auf sechs Personen', en: 'clues about six people' } },
     { level: 4, meaning: { de: 'Hinweise auf acht Personen', en: 'clues about eight people' } },
   ],
@@ -116,10 +117,9 @@ export const order: Task<Order> = defineTask<Order>({
   },
   answer: (data) => picked(data).at(-1)!,
 
-  solve({ data, answer }) {
-    const facts = data.kind === 'people' ? data.clues.map(({ above }) => `${data.order[above]}>${data.order[above + 1]}`) : [];
-    return { thinking: [...facts, ...picked(data).map((item, i) => `${i + 1}:${item}`)].join(' '), answer };
-  },
+  solve: ({ data, answer }) => ({
+    thinking: (data.kind === 'numbers' ? numberSteps(data) : peopleSteps(data)).join(' '), answer,
+  }),
 
   verify: (problem, answer) => plainAnswer(answer).toLowerCase() === problem.answer.toLowerCase(),
   guess: ({ data }, rng) => String(rng.pick<string | number>(data.kind === 'numbers' ? data.numbers : data.order)),
@@ -140,4 +140,18 @@ function sorted(data: Order): string[] {
 function picked(data: Order): string[] {
   const row = sorted(data);
   return (data.place.fromTop ? row : row.reverse()).slice(0, data.place.nth);
+}
+
+/** Each number with the best ones up to it. */
+function numberSteps({ numbers, place: { nth, fromTop } }: Numbers): string[] {
+  let best: number[] = [];
+  return numbers.map((number, i) => {
+    best = [...best, number].sort((a, b) => (fromTop ? b - a : a - b)).slice(0, nth);
+    return (i === 0 ? '' : `${number}:`) + best.join(fromTop ? '>' : '<');
+  });
+}
+
+function peopleSteps(data: People): string[] {
+  const facts = data.clues.map(({ above }) => `${data.order[above]}>${data.order[above + 1]}`);
+  return [...facts, ...picked(data).map((name, i) => `${i + 1}:${name}`)];
 }

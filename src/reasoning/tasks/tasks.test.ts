@@ -26,22 +26,32 @@ function isTrue(statement: string, problem: Problem): boolean | undefined {
     const [x, y, result] = [Number(match[1]), Number(match[3]), Number(match[4])];
     return { '+': x + y, '-': x - y, '*': x * y, '/': x / y }[match[2]!] === result;
   }
-  match = /^(\p{L}+)([-+])(\d)=(\p{L}+)$/u.exec(statement);
-  if (match) {
-    const days = weekdays[problem.language];
-    const [from, to] = [days.indexOf(match[1]!), days.indexOf(match[4]!)];
-    return from >= 0 && to >= 0 && (from + (match[2] === '+' ? 1 : -1) * Number(match[3]) + 14 - to) % 7 === 0;
+  if (/^\p{L}+[-+]\d=/u.test(statement)) {
+    const days = statement.split('=').map((part) => {
+      const [, name, by] = /^(\p{L}+)([-+]\d)?$/u.exec(part)!;
+      return (weekdays[problem.language].indexOf(name!) + Number(by ?? 0) + 7) % 7;
+    });
+    return new Set(days).size === 1;
   }
   match = /^(\p{L}+)>(\p{L}+)$/u.exec(statement);
   if (match) {
     const { order } = problem.data as { order: string[] };
     return order.indexOf(match[1]!) + 1 === order.indexOf(match[2]!);
   }
-  match = /^(\d):(\w+)$/.exec(statement);
+  match = /^(\d):(\p{L}+)$/u.exec(statement);
   if (match) {
-    const { order, numbers, place } = problem.data as { order?: string[]; numbers?: number[]; place: { fromTop: boolean } };
-    const row = order ?? [...numbers!].sort((a, b) => b - a).map(String);
-    return row.at(place.fromTop ? Number(match[1]) - 1 : -Number(match[1])) === match[2];
+    const { order, place } = problem.data as { order: string[]; place: { fromTop: boolean } };
+    return order.at(place.fromTop ? Number(match[1]) - 1 : -Number(match[1])) === match[2];
+  }
+  match = /^(?:(\d\d):)?(\d\d(?:[<>]\d\d)*)$/.exec(statement);
+  if (match && problem.task === 'order') {
+    const { numbers, place } = problem.data as { numbers: number[]; place: { nth: number; fromTop: boolean } };
+    const seen = numbers.slice(0, match[1] === undefined ? 1 : numbers.indexOf(Number(match[1])) + 1);
+    const named = match[2]!.split(/[<>]/).map(Number);
+    const others = seen.filter((number) => !named.includes(number));
+    return named.length === Math.min(place.nth, seen.length) && !match[2]!.includes(place.fromTop ? '<' : '>')
+      && named.every((number, i) => seen.includes(number) && [...named.slice(i + 1), ...others]
+        .every((other) => (place.fromTop ? number > other : number < other)));
   }
   return undefined;
 }

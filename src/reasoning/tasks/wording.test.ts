@@ -127,8 +127,8 @@ test('the wording, one of each', () => {
     'Today is Wednesday. Which weekday was it 614 days ago?',
     'Der 3. Januar 2092 ist ein Donnerstag. Welcher Wochentag ist der 16. Juni 2092?',
     '3 January 2092 is a Thursday. Which weekday is 16 June 2092?',
-    'Welche Zahl ist die viertkleinste: 19, 32, 20, 59, 37, 24, 83?',
-    'Which number is the fourth smallest: 19, 32, 20, 59, 37, 24, 83?',
+    'Welche Zahl ist die drittkleinste: 19, 32, 20, 59, 37, 24?',
+    'Which number is the third smallest: 19, 32, 20, 59, 37, 24?',
     'Lena ist langsamer als Emma. Rosa ist langsamer als Felix. Felix ist langsamer als Clara. Lena ist schneller als Anna. '
       + 'Ben ist langsamer als Rosa. Anna ist schneller als Clara. Emma ist langsamer als Tim. Wer ist am langsamsten?',
     'Lena is slower than Emma. Rosa is slower than Felix. Felix is slower than Clara. Lena is faster than Anna. '

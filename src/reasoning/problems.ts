@@ -1,0 +1,40 @@
+// Drawing problems from a mixture of tasks, and putting them into token ids: the prompt as the chat template renders it,
+// the demonstration as the model should continue it.
+
+import { type TextSide, promptIds, stopIds } from '../models/language-model.ts';
+import { RandomStream } from '../engine/random.ts';
+import { type Language, type Problem, type Split, type Task, taskNamed } from './tasks/index.ts';
+import { formatThought } from './thinking.ts';
+
+export interface ProblemMix {
+  readonly tasks: readonly { readonly task: string; readonly difficulty?: number | undefined; readonly weight: number }[];
+  readonly languages: readonly Language[];
+}
+
+export interface Drawn { readonly problem: Problem; readonly task: Task; /** Index into the mix. */ readonly family: number; readonly random: RandomStream }
+
+/** Problem number `index` of a stream of problems. `weights` may replace those of the mix. */
+export function drawProblem(mix: ProblemMix, seed: number, index: number, split: Split, weights: readonly number[] = mix.tasks.map((t) => t.weight)): Drawn {
+  const random = new RandomStream(seed, 2 ** 40 + index);
+  let at = random.uniform() * weights.reduce((a, b) => a + b, 0), family = 0;
+  while (family < weights.length - 1 && at >= weights[family]!) at -= weights[family++]!;
+  return drawFrom(mix, family, seed, index, split, random);
+}
+
+/** Problem number `index` of one family of the mix. */
+export function drawFrom(mix: ProblemMix, family: number, seed: number, index: number, split: Split, random: RandomStream = new RandomStream(seed, 2 ** 40 + index)): Drawn {
+  const { task: name, difficulty } = mix.tasks[family]!, task = taskNamed(name);
+  const language = random.pick(mix.languages);
+  return { task, family, random, problem: task.generate({ seed, index, difficulty: difficulty ?? task.defaultDifficulty, language, split }) };
+}
+
+export function problemPrompt(text: TextSide, problem: Problem): Int32Array {
+  return promptIds(text, [{ role: 'user', content: problem.prompt }]);
+}
+
+/** Prompt and demonstration as ids; the loss is taken from `from` on. */
+export function demonstration(text: TextSide, { problem, task, random }: Drawn): { ids: Int32Array; from: number } {
+  const prompt = problemPrompt(text, problem), { thinking, answer } = task.solve(problem, random);
+  const completion = text.tokenizer.encode(formatThought(thinking, answer));
+  return { ids: Int32Array.from([...prompt, ...completion, stopIds(text)[0]!]), from: prompt.length };
+}
