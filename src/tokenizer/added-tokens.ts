@@ -10,7 +10,7 @@ export type Stretch = { readonly text: string } | { readonly id: number };
 export type Splitter = (text: string) => Stretch[];
 
 const wordCharacter = /[\p{L}\p{M}\p{N}_]/u;
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
 function splitterOf(tokens: readonly AddedTokenJson[], text: (t: AddedTokenJson) => string): Splitter {
   const byText = new Map(tokens.filter((t) => text(t) !== '').map((t) => [text(t), t]));

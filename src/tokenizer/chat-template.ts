@@ -107,10 +107,13 @@ function unmark(rendered: string, begin: string, end: string): MarkedText {
   }
 }
 
+// The limit of Jinja's sandbox, in which transformers renders.
+const largestRange = 100_000;
+
 function range(start: number, stop?: number, step = 1): number[] {
   const [from, to] = stop === undefined ? [0, start] : [start, stop], out: number[] = [];
   if (!(step !== 0)) throw new Error('range() step must not be zero');
-  if ((to - from) / step > 1e6) throw new Error('range() of more than a million numbers');
+  if ((to - from) / step > largestRange) throw new Error(`range() of more than ${largestRange} numbers`);
   for (let i = from; step > 0 ? i < to : i > to; i += step) out.push(i);
   return out;
 }

@@ -97,6 +97,18 @@ test('tokens named like parts of JavaScript are tokens', () => {
   assert.equal(tokenizer.tokenToId('valueOf'), undefined);
 });
 
+test('added tokens of any characters are found: longest first, whole words, with their blanks', async () => {
+  const { tokenizerJson } = charTokenizer(['a', ' ', '-', '<'], { tokens: ['<|a-b.c*d+(e)[f]{g}^$/\\\\|>', '<a>', '<a>>', 'WORD', '<strip>'] });
+  const flags = (id: number, extra: object): void => { Object.assign(tokenizerJson.added_tokens[id]!, extra); };
+  flags(3, { single_word: true });
+  flags(4, { lstrip: true, rstrip: true });
+  const tokenizer = loadTokenizer(JSON.stringify(tokenizerJson));
+  for (const text of ['a<|a-b.c*d+(e)[f]{g}^$/\\\\|>-', '<a>><a>', 'aWORD WORD-WORD', 'a  <strip>  a', '<strip><strip> <a']) {
+    assert.deepEqual([tokenizer.encode(text)], await tokenizer.encodeBatch([text]), text);
+  }
+  assert.deepEqual([...tokenizer.encode('<|a-b.c*d+(e)[f]{g}^$/\\\\|><a>>')], [0, 2]);
+});
+
 test('bos and eos are added only when asked for, as the files say', () => {
   const { tokenizerJson, tokenizerConfig } = charTokenizer(['a'], { tokens: ['<s>', '</s>'], bos: '<s>', eos: '</s>' });
   const template = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }], pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 0 } }], special_tokens: { '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] } } };

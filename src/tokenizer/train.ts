@@ -31,7 +31,7 @@ export interface TrainedTokenizer extends TokenizerFiles {
   readonly characters: number;
 }
 
-// A piece longer than this is cut: nothing real is, and the trainer's cost grows with it.
+// Longer texts are counted part by part, to bound the memory of one call of the library.
 const longestText = 1 << 20;
 
 /** Trains on texts, in any order; the result depends on their content only. */
@@ -53,8 +53,11 @@ export async function trainTokenizer(texts: Iterable<string> | AsyncIterable<str
   let characters = 0;
   for await (const text of texts) {
     characters += text.length;
-    for (let at = 0; at < text.length; at += longestText) {
-      const part = text.slice(at, at + longestText).replace(/\p{Surrogate}/gu, '\ufffd');
+    for (let at = 0, end = 0; at < text.length; at = end) {
+      end = at + longestText;
+      // Not between the halves of a surrogate pair.
+      if ((text.charCodeAt(end) & 0xfc00) === 0xdc00) end++;
+      const part = text.slice(at, end).replace(/\p{Surrogate}/gu, '\ufffd');
       for (const [piece] of cutter.preTokenizeString(normalizer ? normalizer.normalizeString(part) : part)) {
         pieces.set(piece, (pieces.get(piece) ?? 0) + 1);
       }

@@ -15,8 +15,9 @@ export function unsupportedError(path: string, what: string, hint: string): Tief
   return new TiefsucheError('UNSUPPORTED', `${path}: ${what}`, { hint });
 }
 
-/** Shows a name or value from an untrusted file in a message: escaped, and never longer than 80 characters. */
+/** Shows a name or value from an untrusted file in a message: escaped, and never longer than some 80 characters. */
 export function quoted(value: unknown): string {
-  const text = JSON.stringify(typeof value === 'string' ? value.slice(0, 80) : value) ?? 'nothing';
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  if (typeof value === 'string') return JSON.stringify(value.length > 70 ? `${value.slice(0, 70)}...` : value);
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) || ArrayBuffer.isView(value) ? 'a list' : 'an object';
+  return value === undefined ? 'nothing' : String(value);
 }

@@ -115,7 +115,7 @@ test("GPT-2's vocabulary gives llama.cpp's and transformers' ids", () => {
 });
 
 // A llama of two layers, 2 heads of 4, 1 key head, written with q and k permuted as llama.cpp does.
-function tinyLlama(): { bytes: Uint8Array; q: number[] } {
+function tinyLlama(changes: readonly (readonly [string, TypedValue])[] = []): { bytes: Uint8Array; q: number[] } {
   const hidden = 8, q = Array.from({ length: 64 }, (_, i) => i);
   // One row per number: Hugging Face row r = head * 4 + t * 2 + j lands at head * 4 + 2 j + t.
   const permuted = (values: number[], rows: number): number[] => {
@@ -142,7 +142,7 @@ function tinyLlama(): { bytes: Uint8Array; q: number[] } {
     ['tokenizer.ggml.model', string('gpt2')], ['tokenizer.ggml.pre', string('smollm')], ['tokenizer.ggml.tokens', { type: 'array', of: 'string', value: letters }],
     ['tokenizer.ggml.token_type', { type: 'array', of: 'i32', value: letters.map((_, i) => (i < 2 ? 3 : 1)) }], ['tokenizer.ggml.merges', { type: 'array', of: 'string', value: [] }],
     ['tokenizer.ggml.bos_token_id', u32(0)], ['tokenizer.ggml.eos_token_id', u32(1)], ['tokenizer.ggml.add_bos_token', { type: 'bool', value: true }],
-    ['tokenizer.chat_template', string('{{ messages[0].content }}')],
+    ['tokenizer.chat_template', string('{{ messages[0].content }}')], ...changes,
   ]);
   return { bytes: buildGguf(metadata, tensors), q };
 }
@@ -161,6 +161,18 @@ test('a llama file becomes a Hugging Face model, q and k un-permuted', () => {
   const tokenizer = loadTokenizer(model.tokenizerJson!, model.tokenizerConfig);
   assert.deepEqual([...tokenizer.encode('</s>', { addSpecialTokens: true })], [0, 1]);
   model.close();
+});
+
+test('keys with values of other types are refused, never believed', () => {
+  const odd: TypedValue[] = [{ type: 'u64', value: 1n << 63n }, { type: 'array', of: 'u8', value: Array(200).fill(7) }, { type: 'array', of: 'string', value: ['a'] },
+    { type: 'f32', value: NaN }, string('x'.repeat(500))];
+  for (const key of ['general.architecture', 'general.alignment', 'llama.block_count', 'llama.attention.head_count', 'llama.attention.layer_norm_rms_epsilon', 'llama.rope.scaling.type',
+    'tokenizer.ggml.model', 'tokenizer.ggml.pre', 'tokenizer.ggml.tokens', 'tokenizer.ggml.token_type', 'tokenizer.ggml.merges', 'tokenizer.ggml.bos_token_id']) {
+    for (const value of odd) {
+      const path = place(tinyLlama([[key, value]]).bytes);
+      assert.throws(() => openGgufModel(path), (e) => isTiefsucheError(e) && ['FORMAT', 'UNSUPPORTED'].includes(e.code) && e.message.length < 400, `${key} ${value.type}`);
+    }
+  }
 });
 
 test('other architectures are refused by name', () => {
