@@ -109,6 +109,16 @@ test('added tokens of any characters are found: longest first, whole words, with
   assert.deepEqual([...tokenizer.encode('<|a-b.c*d+(e)[f]{g}^$/\\\\|><a>>')], [0, 2]);
 });
 
+test('limits left in the file do not cut or pad a text', async () => {
+  const { tokenizerJson } = charTokenizer(['a'], { tokens: ['<p>'] });
+  const tokenizer = loadTokenizer({
+    ...tokenizerJson, truncation: { direction: 'Right', max_length: 2, strategy: 'LongestFirst', stride: 0 },
+    padding: { strategy: { Fixed: 8 }, direction: 'Right', pad_to_multiple_of: null, pad_id: 0, pad_type_id: 0, pad_token: '<p>' },
+  });
+  assert.deepEqual((await tokenizer.encodeBatch(['aaaa', 'a'])).map((ids) => [...ids]), [[1, 1, 1, 1], [1]]);
+  assert.equal(tokenizer.encode('aaaa').length, 4);
+});
+
 test('bos and eos are added only when asked for, as the files say', () => {
   const { tokenizerJson, tokenizerConfig } = charTokenizer(['a'], { tokens: ['<s>', '</s>'], bos: '<s>', eos: '</s>' });
   const template = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }], pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 0 } }], special_tokens: { '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] } } };

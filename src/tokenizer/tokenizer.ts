@@ -120,7 +120,13 @@ function parse(text: string): { json: TokenizerJson; library: InstanceType<typeo
     throw new TiefsucheError(typeof kind === 'string' ? 'UNSUPPORTED' : 'FORMAT',
       typeof kind === 'string' ? `the tokenizer has a ${kind} model; only BPE is supported` : 'the file is not a tokenizer.json', { hint });
   }
-  try { return { json, library: tokenizers.Tokenizer.fromString(text) }; } catch (cause) {
+  try {
+    const library = tokenizers.Tokenizer.fromString(text);
+    // Some published files still carry the limits of a training run; text must never be cut in silence.
+    library.disableTruncation();
+    library.disablePadding();
+    return { json, library };
+  } catch (cause) {
     throw new TiefsucheError('FORMAT', `the tokenizer cannot be read (${(cause as Error).message})`, { hint, cause });
   }
 }
