@@ -7,10 +7,12 @@ import { pathToFileURL } from 'node:url';
 import type { RunTick } from '../events.ts';
 import { beginAttempt, type AttemptLedger, type StartFacts } from '../workspace.ts';
 
+const folders: string[] = [];
+
 /** A folder that is removed when the test process ends. */
 export function temporaryHome(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tiefsuche-test-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  if (folders.push(folder) === 1) process.on('exit', () => folders.forEach((f) => rmSync(f, { recursive: true, force: true })));
   return folder;
 }
 
@@ -45,5 +47,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const [home, run, attempt] = process.argv.slice(2);
   const ledger = beginAttempt(sampleFacts(run!, Number(attempt)), home!);
   process.stdout.write('writing\n');
-  for (let step = 1; ; step++) ledger.tick(sampleTick(step));
+  for (let step = 1; ; step++) {
+    ledger.tick(sampleTick(step));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.3);
+  }
 }

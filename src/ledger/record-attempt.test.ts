@@ -1,0 +1,31 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { billOf } from './bill.ts';
+import { recordAttempt } from './record-attempt.ts';
+import { temporaryHome } from './testing/sample-run.ts';
+import { verifyLedger } from './verify.ts';
+import { listAttempts, readAttempt } from './workspace.ts';
+
+test('an attempt on record: real facts at the start, work between ticks, nothing counted twice', () => {
+  const home = temporaryHome();
+  const { ledger, work, meters, close } = recordAttempt({ run: 'r-1', name: 'r', attempt: 1, why: 'to count', seeds: { train: 7 }, recipe: { name: 'r', nothing: undefined } }, home);
+  work.add({ trained: 100, flop: { model: 5e6, recompute: 1e6 } });
+  work.add({ sampled: 7, flop: { sampling: 2e6 } });
+  const until = Date.now() + 30;
+  while (Date.now() < until);
+  ledger.tick(work.take({ step: 1, phase: 'train', stage: 'sft', loss: 2 }));
+  ledger.tick(work.take({ step: 1, phase: 'save' }));
+  ledger.end({ outcome: 'completed', step: 1, checkpoint_sha256: null, error: null });
+  close();
+  const { start, ticks } = readAttempt(listAttempts(home)[0]!.path)!;
+  assert.match(start.code.version, /^\d/);
+  assert.match(start.code.lockfile_sha256!, /^[0-9a-f]{64}$/);
+  assert.ok(start.code.commit === null || /^[0-9a-f]{40}$/.test(start.code.commit));
+  assert.ok(start.grid_g_per_kwh.source && start.prices.electricity_eur_per_kwh.source && start.hardware.cpu);
+  assert.deepEqual(start.recipe, { name: 'r' });
+  assert.equal(meters.used.length, 1);
+  assert.deepEqual(ticks.map((t) => [t.tokens, t.flop.model]), [[{ trained: 100, sampled: 7 }, 5e6], [{ trained: 0, sampled: 0 }, 0]]);
+  assert.ok(ticks[0]!.seconds >= 0.02 && ticks[0]!.cpu_seconds >= 0 && ticks[0]!.joules.length === 1);
+  assert.equal(billOf('r', { home }).own.tokens_sampled.value, 7);
+  assert.deepEqual(verifyLedger(home).problems, []);
+});
