@@ -1,0 +1,57 @@
+// Accuracy on problems of the test split, greedy, with the thinking the model does; and the control in which the thought
+// is forced empty.
+
+import type { LanguageModel } from '../models/language-model.ts';
+import { stopIds } from '../models/language-model.ts';
+import { type ProblemMix, drawFrom, problemPrompt } from '../reasoning/problems.ts';
+import type { Rollout } from '../reasoning/rollout.ts';
+import { noThinking, reward, splitThought } from '../reasoning/thinking.ts';
+import { wilson } from './interval.ts';
+
+export interface Answer {
+  readonly prompt: string;
+  readonly expected: string;
+  readonly thinking: string;
+  readonly content: string;
+  readonly right: boolean;
+  readonly tokens: number;
+}
+
+export interface FamilyAccuracy {
+  readonly task: string;
+  readonly accuracy: number;
+  readonly n: number;
+  readonly interval: [number, number];
+  readonly answers: readonly Answer[];
+}
+
+export interface AccuracyOptions {
+  readonly n: number;
+  readonly seed: number;
+  readonly maxNew: number;
+  /** Puts an empty thought in front of the answer. */
+  readonly withoutThinking?: boolean;
+  readonly cancel?: { readonly cancelled: boolean };
+}
+
+/** Rows at a time: rollouts enter as others leave. */
+export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mix: ProblemMix, options: AccuracyOptions): Promise<FamilyAccuracy[]> {
+  const { tokenizer } = language, forced = options.withoutThinking ? tokenizer.encode(noThinking) : new Int32Array(0);
+  const drawn = mix.tasks.flatMap((_, family) => Array.from({ length: options.n }, (__, i) => drawFrom(mix, family, options.seed, i, 'test')));
+  const prompts = drawn.map(({ problem }) => Int32Array.from([...problemPrompt(language, problem), ...forced]));
+  await rollout.refresh();
+  const completions = await rollout.generate(prompts.map((prompt) => ({ prompt, maxNew: options.maxNew, streams: [0] })), {
+    stops: stopIds(language), settings: { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 }, ...(options.cancel && { cancel: options.cancel }),
+  });
+  language.model.unpack();
+  const answers = drawn.map(({ problem, task }, i): Answer => {
+    const c = completions[i]![0]!, ended = c.finish === 'stop';
+    const text = tokenizer.decode([...forced, ...(ended ? c.tokens.subarray(0, -1) : c.tokens)]);
+    const { thinking, content } = splitThought(text);
+    return { prompt: problem.prompt, expected: problem.answer, thinking, content, right: ended && reward(task, problem, text) === 1, tokens: c.tokens.length };
+  });
+  return mix.tasks.map(({ task }, family) => {
+    const own = answers.slice(family * options.n, (family + 1) * options.n), right = own.filter((a) => a.right).length;
+    return { task, accuracy: right / options.n, n: options.n, interval: wilson(right, options.n), answers: own };
+  });
+}

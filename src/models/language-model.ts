@@ -1,0 +1,64 @@
+// A model with its tokenizer and chat template: what chat, evaluation and training work with.
+
+import { TiefsucheError } from '../errors.ts';
+import type { Backend } from '../engine/backend.ts';
+import { type ChatMessage, type ChatTemplate, compileChatTemplate, templateVariables } from '../tokenizer/chat-template.ts';
+import { type Tokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
+import type { TokenizerConfig } from '../tokenizer/tokenizer-json.ts';
+import type { ConfigJson } from './config.ts';
+import { saveModelFolder } from './formats/hf-folder.ts';
+import { loadModel, openModelFiles, writtenWeights } from './load.ts';
+import { Model, type ModelOptions } from './model.ts';
+import { applyLora } from './lora.ts';
+
+export interface TextSide {
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate | null;
+  readonly chatTemplate: string | undefined;
+  readonly generationConfig: Readonly<Record<string, unknown>>;
+}
+
+export interface LanguageModel extends TextSide { readonly model: Model }
+
+export function textSide(files: { tokenizerJson: string | object | undefined; tokenizerConfig: TokenizerConfig; chatTemplate: string | undefined; generationConfig: Readonly<Record<string, unknown>> }): TextSide {
+  if (files.tokenizerJson === undefined) throw new TiefsucheError('NOT_FOUND', 'the model has no tokenizer.json', { hint: 'Put the tokenizer.json the model was trained with beside its weights.' });
+  const tokenizer = loadTokenizer(files.tokenizerJson, files.tokenizerConfig);
+  const template = files.chatTemplate === undefined ? null : compileChatTemplate(files.chatTemplate, templateVariables(files.tokenizerConfig));
+  return { tokenizer, template, chatTemplate: files.chatTemplate, generationConfig: files.generationConfig };
+}
+
+/** Opens a Hugging Face folder or GGUF file with everything needed to talk to it. */
+export function openLanguageModel(backend: Backend, path: string, options: ModelOptions = {}): LanguageModel {
+  const files = openModelFiles(path);
+  try {
+    return { model: loadModel(backend, files, options), ...textSide(files) };
+  } finally {
+    files.close();
+  }
+}
+
+/** Ids that end an answer: those of the generation config, and the tokenizer's end token. */
+export function stopIds({ tokenizer, generationConfig }: TextSide): number[] {
+  const eos = generationConfig['eos_token_id'];
+  const listed = (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => typeof id === 'number');
+  const own = tokenizer.specialTokens.eos;
+  return [...new Set([...listed, ...(own === undefined ? [] : [own])])];
+}
+
+/** Token ids of a conversation that the model is to continue. */
+export function promptIds({ tokenizer, template }: TextSide, messages: readonly ChatMessage[], variables: Readonly<Record<string, unknown>> = {}): Int32Array {
+  if (!template) return tokenizer.encode(messages.map((m) => String(m.content ?? '')).join('\n'), { addSpecialTokens: true });
+  return tokenizer.encode(template.render(messages, { addGenerationPrompt: true, variables }));
+}
+
+const architectureNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
+
+/** Writes a Hugging Face folder; LoRA is merged into the weights. */
+export async function saveLanguageModel(folder: string, { model, tokenizer, chatTemplate, generationConfig }: LanguageModel): Promise<void> {
+  const config: ConfigJson = { ...model.config, architectures: [architectureNames[String(model.config['model_type'])]], torch_dtype: 'float32' };
+  const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
+  await saveModelFolder(folder, {
+    config: config as never, tensors: weights as never, tokenizerJson: tokenizer.json, tokenizerConfig: tokenizer.config, chatTemplate,
+    generationConfig: { ...generationConfig, eos_token_id: stopIds({ tokenizer, generationConfig } as TextSide), pad_token_id: tokenizer.specialTokens.pad ?? null },
+  });
+}

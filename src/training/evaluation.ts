@@ -1,0 +1,43 @@
+// What a recipe evaluates: accuracy on its problems before training, between, and after, on the test split with a seed of
+// its own; and the same few problems each time, so that one can watch the thinking change.
+
+import { z } from 'zod';
+import type { LanguageModel } from '../models/language-model.ts';
+import { type FamilyAccuracy, taskAccuracy } from '../evaluation/task-accuracy.ts';
+import type { Rollout } from '../reasoning/rollout.ts';
+import { problemsSchema } from './settings.ts';
+
+export const evaluationSchema = z.strictObject({
+  problems: problemsSchema.optional(),
+  /** Problems a family, at the end of the first stage and at the end. */
+  n: z.int().min(1).default(200),
+  /** Every so many steps of reinforcement, on fewer problems; 0: never. */
+  every: z.int().min(0).default(0),
+  n_between: z.int().min(1).default(50),
+  seed: z.int().min(0).default(1_000_003),
+  max_new_tokens: z.int().min(1).default(128),
+  /** Problems whose thoughts are kept at each evaluation. */
+  shown: z.int().min(0).default(5),
+});
+
+export type EvaluationSettings = z.output<typeof evaluationSchema>;
+
+export interface Evaluation {
+  readonly mean: number;
+  readonly families: readonly FamilyAccuracy[];
+}
+
+export async function evaluate(language: LanguageModel, rollout: Rollout, settings: EvaluationSettings, options: { n: number; withoutThinking?: boolean; cancel?: { readonly cancelled: boolean } }): Promise<Evaluation | null> {
+  if (!settings.problems) return null;
+  const families = await taskAccuracy(language, rollout, settings.problems, { seed: settings.seed, maxNew: settings.max_new_tokens, ...options });
+  return { mean: families.reduce((s, f) => s + f.accuracy, 0) / families.length, families };
+}
+
+/** The first problems of each family in turn. */
+export function shownAnswers(evaluation: Evaluation, count: number): { task: string; prompt: string; thinking: string; content: string; expected: string; right: boolean }[] {
+  return Array.from({ length: count }, (_, i) => {
+    const { task, answers } = evaluation.families[i % evaluation.families.length]!;
+    const { prompt, thinking, content, expected, right } = answers[Math.floor(i / evaluation.families.length)]!;
+    return { task, prompt, thinking, content, expected, right };
+  });
+}

@@ -1,0 +1,133 @@
+// Group relative policy optimisation, on policy (DeepSeekMath arXiv 2402.03300; without KL and standard deviation as in
+// Dr. GRPO 2503.20783, token-level as in DAPO 2503.14476): for each prompt G samples, reward 0 or 1 by the verifier,
+// A = r − mean of the group, loss = −Σ_tokens min(ρA, clip(ρ)A) / (tokens of all groups with a signal). One engine
+// samples and trains, so ρ is exactly 1 in the first pass over a batch. Groups whose rewards are all equal carry no
+// signal and are left out (counted as dead). Families that are neither solved nor hopeless are drawn more often:
+// weight = floor + p(1 − p), p a running mean of the reward.
+
+import { z } from 'zod';
+import { RandomStream } from '../engine/random.ts';
+import { scheduleFactor } from '../engine/optimizers.ts';
+import { stopIds } from '../models/language-model.ts';
+import { type Drawn, drawProblem, problemPrompt } from '../reasoning/problems.ts';
+import { reward } from '../reasoning/thinking.ts';
+import { type Example, packBatches } from './batches.ts';
+import { defineMethod } from './method.ts';
+import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
+import { Updater } from './updater.ts';
+
+const schema = z.strictObject({
+  data: problemsSchema,
+  steps: z.int().min(1),
+  prompts: z.int().min(1).default(24),
+  /** Samples a prompt (G). */
+  samples: z.int().min(2).default(8),
+  max_new_tokens: z.int().min(1).default(96),
+  temperature: z.number().positive().default(1),
+  top_k: z.int().min(0).default(0),
+  top_p: z.number().gt(0).max(1).default(1),
+  min_p: z.number().min(0).lt(1).default(0),
+  /** Divide advantages by the group's standard deviation (sample, n − 1), as the original does. */
+  scale_by_std: z.boolean().default(false),
+  /** Passes over a batch in this many parts; with 1 the update is on policy and never clips. */
+  minibatches: z.int().min(1).default(1),
+  clip: z.strictObject({ low: z.number().positive(), high: z.number().positive() }).prefault({ low: 0.2, high: 0.28 }),
+  /** Smallest weight of a family; 1 keeps the recipe's own weights. */
+  family_floor: z.number().gt(0).max(1).default(0.06),
+  micro_tokens: z.int().min(16).default(8192),
+  optimizer: optimizerSchema.prefault({}),
+  schedule: scheduleSchema.prefault({}),
+});
+
+interface Sampled { readonly drawn: Drawn; readonly prompt: Int32Array; readonly rewards: number[] }
+
+/** A = r − mean, or (r − mean) / (std + 1e-4) with the sample standard deviation, as TRL and verl have it. */
+export function advantages(rewards: readonly number[], scaleByStd: boolean): number[] {
+  const mean = rewards.reduce((a, b) => a + b, 0) / rewards.length;
+  if (!scaleByStd) return rewards.map((r) => r - mean);
+  const std = Math.sqrt(rewards.reduce((s, r) => s + (r - mean) ** 2, 0) / (rewards.length - 1));
+  return rewards.map((r) => (r - mean) / (std + 1e-4));
+}
+
+export const grpo = defineMethod({
+  name: 'grpo',
+  schema,
+  async start({ language, arena, seed, cancel, rollout: makeRollout }, settings) {
+    const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
+    const schedule = scheduleOf(settings.schedule), { data } = settings;
+    const cut = settings.top_k > 0 || settings.top_p < 1 || settings.min_p > 0;
+    const longest = longestPrompt();
+    const rollout = makeRollout({ maxRows: settings.prompts * settings.samples, maxTokens: longest + settings.max_new_tokens, supportCap: cut ? settings.top_k || language.model.dims.vocab : 0 });
+    let success: number[] = data.tasks.map(() => 0.5);
+    let updates = 0;
+
+    /** Prompts vary by a few tokens: room for the longest of a few hundred and a little more. */
+    function longestPrompt(): number {
+      let n = 0;
+      for (let i = 0; i < 400; i++) n = Math.max(n, problemPrompt(language, drawProblem(data, seed, i, 'train').problem).length);
+      return n + 8;
+    }
+
+    return {
+      steps: settings.steps,
+      updater,
+      async step(step) {
+        const weights = data.tasks.map((t, i) => t.weight * (settings.family_floor === 1 ? 1 : settings.family_floor + success[i]! * (1 - success[i]!)));
+        const problems = Array.from({ length: settings.prompts }, (_, i) => drawProblem(data, seed, step * settings.prompts + i, 'train', weights));
+        const prompts = problems.map(({ problem }) => problemPrompt(language, problem));
+        await rollout.refresh();
+        const flopsBefore = rollout.flops;
+        const completions = await rollout.generate(
+          prompts.map((prompt, i) => ({ prompt, maxNew: settings.max_new_tokens, streams: Array.from({ length: settings.samples }, (_, s) => ((step * settings.prompts + i) * settings.samples + s) % 2 ** 31) })),
+          { stops: stopIds(language), cancel, settings: { temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p, minP: settings.min_p, seed } });
+        language.model.unpack();
+
+        const groups: Sampled[] = problems.map((drawn, i) => ({
+          drawn, prompt: prompts[i]!,
+          rewards: completions[i]!.map((c) => (c.finish === 'stop' ? reward(drawn.task, drawn.problem, language.tokenizer.decode(c.tokens.subarray(0, -1))) : 0)),
+        }));
+        const live: { example: Example; advantage: number }[] = [];
+        groups.forEach(({ prompt, rewards }, i) => {
+          if (rewards.every((r) => r === rewards[0])) return;
+          advantages(rewards, settings.scale_by_std).forEach((advantage, s) => {
+            const c = completions[i]![s]!;
+            if (advantage !== 0) live.push({ advantage, example: { ids: Int32Array.from([...prompt, ...c.tokens]), from: prompt.length, logp: c.logp, support: c.support } });
+          });
+        });
+        for (const { drawn, rewards } of groups) for (const r of rewards) success[drawn.family] = 0.98 * success[drawn.family]! + 0.02 * r;
+
+        const sampled = completions.flat().reduce((n, c) => n + c.tokens.length, 0);
+        const all = groups.flatMap((g) => g.rewards), right = all.filter((r) => r > 0).length;
+        const flops = { model: 0, recompute: 0, sampling: rollout.flops - flopsBefore };
+        const metrics: Record<string, number> = {
+          reward: right / all.length, dead_groups: groups.filter((g) => g.rewards.every((r) => r === g.rewards[0])).length / groups.length,
+          length: sampled / all.length, cut_off: completions.flat().filter((c) => c.finish === 'length').length / all.length,
+        };
+        let loss = 0, entropy = 0, rows = 0, gradNorm = 0;
+        for (const part of split(live, settings.minibatches, seed, step)) {
+          if (part.length === 0) continue;
+          const tokens = part.reduce((n, { example }) => n + example.ids.length - example.from, 0);
+          const examples = part.map(({ example, advantage }) => ({ ...example, coefficients: new Float32Array(example.ids.length - example.from).fill(advantage / tokens) }));
+          const batches = packBatches(examples, { coefficient: 0, budget: settings.micro_tokens, temperature: settings.temperature, clip: settings.clip });
+          const result = await updater.update(batches, ++updates, scheduleFactor(schedule, step, settings.steps));
+          loss += result.loss; gradNorm = result.gradNorm;
+          entropy += result.entropy.reduce((a, b) => a + b, 0); rows += result.entropy.length;
+          flops.model += result.flops.model; flops.recompute += result.flops.recompute;
+        }
+        if (rows > 0) { metrics['entropy'] = entropy / rows; metrics['grad_norm'] = gradNorm; }
+        data.tasks.forEach((t, i) => { metrics[`success_${t.task}`] = success[i]!; });
+        return { loss, trained: live.reduce((n, { example }) => n + example.ids.length, 0), sampled, flops, metrics };
+      },
+      state: () => ({ success, updates }),
+      restore: (state) => { ({ success, updates } = state as { success: number[]; updates: number }); },
+      close: () => updater.close(),
+    };
+  },
+});
+
+function split<T>(items: readonly T[], parts: number, seed: number, step: number): T[][] {
+  if (parts === 1) return [[...items]];
+  const shuffled = new RandomStream(seed, 2 ** 42 + step).shuffle([...items]);
+  const size = Math.ceil(shuffled.length / parts);
+  return Array.from({ length: parts }, (_, i) => shuffled.slice(i * size, (i + 1) * size));
+}

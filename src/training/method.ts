@@ -1,0 +1,51 @@
+// What a training method is: a schema for its part of the recipe, and a stage that does one step at a time. Whatever a
+// stage draws at random comes from (seed, step), so a checkpoint needs only the step and what the stage itself remembers.
+
+import type { z } from 'zod';
+import type { Flops } from '../engine/kernel.ts';
+import type { Arena } from '../engine/program.ts';
+import type { LanguageModel } from '../models/language-model.ts';
+import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
+import type { MetricsValue } from './run-folder-metrics.ts';
+import type { Updater } from './updater.ts';
+
+export interface StageContext {
+  readonly language: LanguageModel;
+  readonly arena: Arena;
+  readonly seed: number;
+  /** Folder that relative paths in the recipe start from. */
+  readonly folder: string;
+  readonly cancel: { readonly cancelled: boolean };
+  /** The sampler, made at first use; `refresh` it after every change of the weights. */
+  rollout(options: RolloutOptions): Rollout;
+}
+
+export interface StepResult {
+  readonly loss: number;
+  readonly trained: number;
+  readonly sampled: number;
+  readonly flops: Flops;
+  /** Further columns for metrics.jsonl. */
+  readonly metrics: Readonly<Record<string, MetricsValue>>;
+}
+
+export interface Stage {
+  readonly steps: number;
+  readonly updater: Updater;
+  /** One optimiser step, 0 … steps−1. */
+  step(step: number): Promise<StepResult>;
+  /** True ends the stage early, by the recipe's own rule. */
+  finished?(): boolean;
+  /** What must survive a restart beside weights and optimiser; plain JSON. */
+  state(): MetricsValue;
+  restore(state: MetricsValue): void;
+  close(): void;
+}
+
+export interface Method<S extends z.ZodObject = z.ZodObject> {
+  readonly name: string;
+  readonly schema: S;
+  start(context: StageContext, settings: z.output<S>): Promise<Stage>;
+}
+
+export function defineMethod<S extends z.ZodObject>(method: Method<S>): Method<S> { return method; }

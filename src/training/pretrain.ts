@@ -1,0 +1,96 @@
+// Pre-training: next-token prediction over a stream of documents, cut into windows of a fixed length. Documents meet at
+// end tokens inside a window; with `separate` they do not see each other. Windows are shuffled once an epoch.
+
+import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { TiefsucheError } from '../errors.ts';
+import { RandomStream } from '../engine/random.ts';
+import { scheduleFactor } from '../engine/optimizers.ts';
+import { stopIds } from '../models/language-model.ts';
+import type { Batch } from '../models/loss.ts';
+import { defineMethod } from './method.ts';
+import { readRows } from './rows-file.ts';
+import { optimizerOf, optimizerSchema, scheduleOf, scheduleSchema } from './settings.ts';
+import { Updater } from './updater.ts';
+
+const schema = z.strictObject({
+  data: z.strictObject({
+    /** Plain text (documents separated by empty lines of three or more), or rows with a `text`. */
+    file: z.string(),
+    /** Documents in one window do not see each other. */
+    separate: z.boolean().default(true),
+  }),
+  steps: z.int().min(1),
+  /** Windows a step. */
+  batch: z.int().min(1).default(8),
+  window: z.int().min(2).default(256),
+  micro_tokens: z.int().min(16).default(8192),
+  mtp_weight: z.number().min(0).default(0),
+  optimizer: optimizerSchema.prefault({}),
+  schedule: scheduleSchema.prefault({ warmup: 20, decay: 'linear', decay_share: 0.4 }),
+});
+
+export const pretrain = defineMethod({
+  name: 'pretrain',
+  schema,
+  async start({ language, arena, seed, folder }, settings) {
+    const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
+    const stream = await tokenStream();
+    const windows = Math.floor((stream.length - 1) / settings.window);
+    if (windows < 1) throw new TiefsucheError('INPUT', `${settings.data.file} has ${stream.length} tokens, fewer than one window of ${settings.window}`);
+    const schedule = scheduleOf(settings.schedule), stop = stopIds(language)[0];
+
+    async function tokenStream(): Promise<Int32Array> {
+      const path = resolve(folder, settings.data.file);
+      if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+      const documents = /\.(jsonl?|parquet)$/.test(path) ? (await readRows(path)).map((row) => String(row['text'] ?? '')) : readFileSync(path, 'utf8').split(/\n{4,}/);
+      const encoded = await language.tokenizer.encodeBatch(documents), end = stopIds(language)[0];
+      return Int32Array.from(encoded.flatMap((ids) => [...ids, ...(end === undefined ? [] : [end])]));
+    }
+
+    function batchOf(indices: readonly number[]): Batch {
+      const n = settings.window, ids = new Int32Array(n * indices.length), targets = new Int32Array(ids.length), lengths: number[] = [];
+      indices.forEach((w, i) => {
+        ids.set(stream.subarray(w * n, (w + 1) * n), i * n);
+        targets.set(stream.subarray(w * n + 1, (w + 1) * n + 1), i * n);
+        let from = 0;
+        if (settings.data.separate) for (let p = 0; p < n - 1; p++) if (ids[i * n + p] === stop) { lengths.push(p + 1 - from); from = p + 1; }
+        lengths.push(n - from);
+      });
+      return { ids, targets, lengths, rows: Int32Array.from(ids.keys()), coefficients: new Float32Array(ids.length).fill(1 / (n * settings.batch)), mtpWeight: settings.mtp_weight };
+    }
+
+    return {
+      steps: settings.steps,
+      updater,
+      async step(step) {
+        const chosen = Array.from({ length: settings.batch }, (_, i) => {
+          const index = step * settings.batch + i;
+          return permuted(index % windows, windows, seed, Math.floor(index / windows));
+        });
+        const perPass = Math.max(1, Math.floor(settings.micro_tokens / settings.window)), batches: Batch[] = [];
+        for (let i = 0; i < chosen.length; i += perPass) batches.push(batchOf(chosen.slice(i, i + perPass)));
+        const factor = scheduleFactor(schedule, step, settings.steps);
+        const result = await updater.update(batches, step + 1, factor);
+        const metrics: Record<string, number> = { learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
+        if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
+        if (result.balance > 0) metrics['balance_loss'] = result.balance;
+        return { loss: result.loss, trained: settings.batch * settings.window, sampled: 0, flops: result.flops, metrics };
+      },
+      state: () => null,
+      restore: () => {},
+      close: () => updater.close(),
+    };
+  },
+});
+
+let cached: { key: string; order: number[] } | undefined;
+
+/** Place `index` in the shuffled order of one epoch. */
+function permuted(index: number, count: number, seed: number, epoch: number): number {
+  const key = `${seed} ${epoch} ${count}`;
+  if (cached?.key !== key) cached = { key, order: new RandomStream(seed, 2 ** 43 + epoch).shuffle(Array.from({ length: count }, (_, i) => i)) };
+  return cached.order[index]!;
+}

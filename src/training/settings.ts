@@ -1,0 +1,54 @@
+// Parts of a recipe that several methods share, as zod schemas with their defaults.
+
+import { z } from 'zod';
+import type { OptimizerSettings, Schedule } from '../engine/optimizers.ts';
+import { tasks } from '../reasoning/tasks/index.ts';
+
+export const optimizerSchema = z.strictObject({
+  /** Learning rate of AdamW; of everything unless muon is set. */
+  lr: z.number().positive().default(1e-3),
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.95),
+  eps: z.number().positive().default(1e-8),
+  weight_decay: z.number().min(0).default(0.01),
+  /** Hidden matrices by Muon. */
+  muon: z.strictObject({
+    lr: z.number().positive(),
+    momentum: z.number().min(0).lt(1).default(0.95),
+    weight_decay: z.number().min(0).default(0.01),
+    scale: z.enum(['moonlight', 'jordan']).default('moonlight'),
+  }).optional(),
+  clip: z.number().min(0).default(1),
+  /** γ of DeepSeek's router biases. */
+  router_bias_rate: z.number().min(0).default(0.001),
+});
+
+export const scheduleSchema = z.strictObject({
+  warmup: z.int().min(0).default(10),
+  decay: z.enum(['constant', 'linear', 'cosine']).default('constant'),
+  /** Share of the steps over which the rate falls at the end. */
+  decay_share: z.number().min(0).max(1).default(1),
+  /** What is left of it. */
+  floor: z.number().min(0).max(1).default(0),
+});
+
+export const optimizerOf = (o: z.output<typeof optimizerSchema>): OptimizerSettings => ({
+  adamw: { lr: o.lr, beta1: o.beta1, beta2: o.beta2, eps: o.eps, weightDecay: o.weight_decay },
+  muon: o.muon && { lr: o.muon.lr, momentum: o.muon.momentum, weightDecay: o.muon.weight_decay, scale: o.muon.scale },
+  clip: o.clip,
+});
+
+export const scheduleOf = (s: z.output<typeof scheduleSchema>): Schedule => ({ warmup: s.warmup, decay: s.decay, decayShare: s.decay_share, floor: s.floor });
+
+/** Which problems, and in which languages. */
+export const problemsSchema = z.strictObject({
+  tasks: z.array(z.strictObject({
+    task: z.enum(tasks.map((t) => t.name) as [string, ...string[]]),
+    difficulty: z.int().min(1).optional(),
+    /** Share of the problems, relative to the others. */
+    weight: z.number().positive().default(1),
+  })).min(1),
+  languages: z.array(z.enum(['de', 'en'])).min(1).default(['en', 'de']),
+});
+
+export type ProblemsSettings = z.output<typeof problemsSchema>;

@@ -1,0 +1,99 @@
+// Supervised fine-tuning: loss on the assistant's tokens only, sequences packed without padding, documents apart.
+// Data are demonstrations of tasks, drawn afresh for each step, or a file (sft-file.ts). The held-out loss is measured on
+// problems of the test split; a stage may end itself when that loss improved by less than `until.improvement` over the
+// last `until.share` of its steps.
+
+import { z } from 'zod';
+import { scheduleFactor } from '../engine/optimizers.ts';
+import { Tape } from '../engine/tape.ts';
+import { execute, read } from '../engine/program.ts';
+import { recordLoss } from '../models/loss.ts';
+import { demonstration, drawFrom, drawProblem } from '../reasoning/problems.ts';
+import { type Example, packBatches, targetCount } from './batches.ts';
+import { type StageContext, defineMethod } from './method.ts';
+import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
+import { fileExamples, fileSchema } from './sft-file.ts';
+import { Updater } from './updater.ts';
+
+const schema = z.strictObject({
+  data: z.union([problemsSchema, fileSchema]),
+  steps: z.int().min(1),
+  /** Sequences a step. */
+  batch: z.int().min(1).default(32),
+  /** Most tokens in one pass; more are split into micro-batches. */
+  micro_tokens: z.int().min(16).default(8192),
+  optimizer: optimizerSchema.prefault({}),
+  schedule: scheduleSchema.prefault({}),
+  /** Weight of the multi-token prediction loss, for models that have its modules. */
+  mtp_weight: z.number().min(0).default(0),
+  /** Measure the held-out loss this often; 0: never. */
+  heldout_every: z.int().min(0).default(0),
+  heldout_size: z.int().min(1).default(128),
+  /** Ends the stage early by this rule. */
+  until: z.strictObject({ improvement: z.number().min(0), share: z.number().gt(0).lt(1) }).optional(),
+});
+
+export const sft = defineMethod({
+  name: 'sft',
+  schema,
+  async start(context, settings) {
+    const { language, arena, seed } = context;
+    const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
+    const schedule = scheduleOf(settings.schedule);
+    const source = await sourceOf(context, settings);
+    let heldout: { step: number; loss: number }[] = [];
+    return {
+      steps: settings.steps,
+      updater,
+      async step(step) {
+        const examples = Array.from({ length: settings.batch }, (_, i) => source.train(step * settings.batch + i));
+        const targets = examples.reduce((n, e) => n + targetCount(e), 0);
+        const batches = packBatches(examples, { coefficient: 1 / targets, budget: settings.micro_tokens, mtpWeight: settings.mtp_weight });
+        const factor = scheduleFactor(schedule, step, settings.steps);
+        const result = await updater.update(batches, step + 1, factor);
+        const metrics: Record<string, number> = { learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
+        if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
+        if (result.balance > 0) metrics['balance_loss'] = result.balance;
+        if (settings.heldout_every > 0 && source.test && ((step + 1) % settings.heldout_every === 0 || step + 1 === settings.steps)) {
+          metrics['heldout_loss'] = await meanLoss(context, source.test, settings.micro_tokens);
+          heldout.push({ step: step + 1, loss: metrics['heldout_loss'] });
+        }
+        return { loss: result.loss, trained: examples.reduce((n, e) => n + e.ids.length, 0), sampled: 0, flops: result.flops, metrics };
+      },
+      finished: () => settings.until !== undefined && hasSettled(heldout, settings.until),
+      state: () => ({ heldout }),
+      restore: (state) => { heldout = (state as { heldout: typeof heldout }).heldout; },
+      close: () => updater.close(),
+    };
+
+    async function meanLoss({ language: { model } }: StageContext, examples: readonly Example[], budget: number): Promise<number> {
+      const targets = examples.reduce((n, e) => n + targetCount(e), 0);
+      let sum = 0;
+      for (const batch of packBatches(examples, { coefficient: 1 / targets, budget })) {
+        const tape = new Tape({ training: false });
+        const recorded = recordLoss(tape, model, batch);
+        const program = tape.finish(arena);
+        await execute(program);
+        sum += read(program, recorded.loss).reduce((a, b) => a + b, 0);
+      }
+      return sum;
+    }
+
+    async function sourceOf({ folder }: StageContext, { data, heldout_size }: z.output<typeof schema>): Promise<{ train: (index: number) => Example; test: Example[] | null }> {
+      if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size);
+      const perFamily = Math.ceil(heldout_size / data.tasks.length);
+      return {
+        train: (index) => demonstration(language, drawProblem(data, seed, index, 'train')),
+        test: data.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(data, family, seed + 1, i, 'test')))),
+      };
+    }
+  },
+});
+
+/** True when the held-out loss fell by less than `improvement` (a share of it) over the last `share` of the steps. */
+export function hasSettled(heldout: readonly { step: number; loss: number }[], { improvement, share }: { improvement: number; share: number }): boolean {
+  const last = heldout[heldout.length - 1];
+  if (!last) return false;
+  const before = heldout.filter((h) => h.step <= last.step * (1 - share)).at(-1);
+  return before !== undefined && last.loss > before.loss * (1 - improvement);
+}
