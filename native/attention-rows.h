@@ -14,29 +14,27 @@ namespace ts::ISA {
 
 constexpr int64_t KEY_BLOCK = 64;
 
-/** e^x for x ≤ 0 (or not far above): the polynomial of exp() without its care for large x. Below −87.3 it is 0. */
+/** e^x for x ≤ 0 (or not far above); below −87.3 it is 0. Fewer steps than exp(): a softmax takes one for every score. */
 TS_INLINE V16 expBelow(V16 x) {
-  const V16 magic = broadcast(12582912.0f);  // 1.5 · 2^23: the nearest integer n appears in the low bits of the sum
+  const V16 magic = broadcast(12583039.0f);  // 1.5 · 2^23 + 127: the low bits of the sum are the exponent of 2^n
   const V16 shifted = fma(x, broadcast(1.44269504f), magic), n = shifted - magic;
-  V16 r = fma(n, broadcast(-0.693359375f), x);
-  r = fma(n, broadcast(2.12194440e-4f), r);
+  const V16 r = fma(n, broadcast(-0.693147181f), x);  // off by less than the rounding of x
   V16 p = broadcast(1.9875691500e-4f);
   p = fma(p, r, broadcast(1.3981999507e-3f));
   p = fma(p, r, broadcast(8.3334519073e-3f));
   p = fma(p, r, broadcast(4.1665795894e-2f));
   p = fma(p, r, broadcast(1.6666665459e-1f));
   p = fma(p, r, broadcast(5.0000001201e-1f));
-  p = fma(p, r * r, r) + broadcast(1.0f);
-  const V16 power = fromBits((bits(shifted) + broadcastInt(127)) << 23);
-  return select(x < broadcast(-87.3365448f), zero(), p * power);
+  p = fma(p, r, broadcast(1.0f));
+  p = fma(p, r, broadcast(1.0f));
+  return select(x < broadcast(-87.3365448f), zero(), p * fromBits(bits(shifted) << 23));
 }
 
-/** Lanes of the 16 keys from `key` on that lie in [from, to). */
-TS_INLINE M16 seen(int64_t key, int64_t from, int64_t to) { return firstLanes(to - key) & !firstLanes(from - key); }
+/** Which of the 16 keys from `key` on lie in the range. */
+TS_INLINE M16 seen(int64_t key, Range range) { return firstLanes(range.to - key) & !firstLanes(range.from - key); }
 
-/** Keys [from, to) of a block that a row sees. */
-struct Seen { int64_t from, to; };
-TS_INLINE Seen seenOf(int64_t block, int64_t first, int64_t last) {
+/** Keys of a block that a row sees. */
+TS_INLINE Range seenOf(int64_t block, int64_t first, int64_t last) {
   const int64_t from = first - block * KEY_BLOCK, to = last + 1 - block * KEY_BLOCK;
   return {from < 0 ? 0 : from, to > KEY_BLOCK ? KEY_BLOCK : to};
 }
@@ -101,68 +99,61 @@ struct Rows {
  private:
   void strip(int64_t row, int64_t count, int64_t block, const float* keys, int64_t ldk, const float* values, int64_t ldv) const {
     alignas(64) float p[STRIP * KEY_BLOCK], sums[STRIP * 16], next[16], alpha[16];
-    Seen each[STRIP], all{KEY_BLOCK, 0}, common{0, KEY_BLOCK};  // the union of the rows' keys, and their intersection
+    Range ranges[STRIP], all{KEY_BLOCK, 0};
+    bool ragged = false;
     for (int64_t r = 0; r < count; r++) {
-      const Seen s = each[r] = seenOf(block, first[row + r], last[row + r]);
-      if (s.from < all.from) all.from = s.from;
-      if (s.to > all.to) all.to = s.to;
-      if (s.from > common.from) common.from = s.from;
-      if (s.to < common.to) common.to = s.to;
+      const Range range = ranges[r] = seenOf(block, first[row + r], last[row + r]);
+      if (range.from < all.from) all.from = range.from;
+      if (range.to > all.to) all.to = range.to;
+      ragged |= range.to - range.from < KEY_BLOCK;
     }
     const int64_t begin = all.from / 16 * 16, end = (all.to + 15) / 16 * 16;
     product(count, end - begin, {D, q + row * D, D, keys + begin, ldk, p + begin, KEY_BLOCK});
-    for (int64_t r = 0; r < count; r++) {
-      const bool whole = each[r].from <= begin && each[r].to >= end;
-      next[r] = whole ? softmax<false>(p + r * KEY_BLOCK, begin, end, each[r], m[row + r], sums + r * 16)
-                      : softmax<true>(p + r * KEY_BLOCK, begin, end, each[r], m[row + r], sums + r * 16);
-    }
+    const int64_t groups = (end - begin) / 16;
+    if (!ragged) softmax<4, false>(count, p, ranges, m + row, next, sums);
+    else if (groups == 1) softmax<1, true>(count, p + begin, ranges, m + row, next, sums, begin);
+    else if (groups == 2) softmax<2, true>(count, p + begin, ranges, m + row, next, sums, begin);
+    else if (groups == 3) softmax<3, true>(count, p + begin, ranges, m + row, next, sums, begin);
+    else softmax<4, true>(count, p + begin, ranges, m + row, next, sums, begin);
     store(alpha, expBelow(load(m + row, count) - load(next, count)));
     store(m + row, load(next), count);
     for (int64_t r = 0; r < count; r++) {
       float* lanes = l + (row + r) * 16;
       store(lanes, fma(load(lanes), broadcast(alpha[r]), load(sums + r * 16)));
     }
-    weigh(row, count, p, alpha, each, common, values, ldv);
+    const SmallProduct weighed{KEY_BLOCK, p, KEY_BLOCK, values, ldv, o + row * Dv, Dv, Start::SCALED_C, alpha, ranges};
+    if (ragged) product<Form::RAGGED>(count, Dv, weighed);
+    else product(count, Dv, weighed);
   }
 
-  /** Scores in p[begin, end) to weights; returns the new maximum. EDGE: the row does not see all of these keys. */
-  template <bool EDGE>
-  TS_INLINE float softmax(float* p, int64_t begin, int64_t end, Seen keys, float before, float* sums) const {
+  /** Scores of 16·N keys from `begin` on to weights, their sums in 16 lanes, and the new maxima. MASKED: by the ranges. */
+  template <int N, bool MASKED>
+  TS_INLINE void softmax(int64_t count, float* p, const Range* ranges, const float* before, float* next, float* sums, int64_t begin = 0) const {
     const V16 factor = broadcast(scale);
-    V16 largest = broadcast(-INFINITY);
-    for (int64_t j = begin; j < end; j += 16) {
-      V16 s = load(p + j) * factor;
-      if (EDGE) s = select(seen(j, keys.from, keys.to), s, broadcast(-INFINITY));
-      store(p + j, s);
-      largest = max(largest, s);
+    for (int64_t r = 0; r < count; r++) {
+      V16 largest = broadcast(before[r]);
+#pragma GCC unroll 4
+      for (int j = 0; j < N; j++) {
+        float* at = p + r * KEY_BLOCK + 16 * j;
+        V16 s = load(at) * factor;
+        if (MASKED) s = select(seen(begin + 16 * j, ranges[r]), s, broadcast(-INFINITY));
+        store(at, s);
+        largest = max(largest, s);
+      }
+      next[r] = max(largest);
     }
-    const float here = max(largest), now = here > before ? here : before;
-    V16 total = zero();
-    for (int64_t j = begin; j < end; j += 16) {
-      const V16 weight = expBelow(load(p + j) - broadcast(now));
-      store(p + j, weight);
-      total += weight;
+    for (int64_t r = 0; r < count; r++) {
+      const V16 most = broadcast(next[r]);
+      V16 total = zero();
+#pragma GCC unroll 4
+      for (int j = 0; j < N; j++) {
+        float* at = p + r * KEY_BLOCK + 16 * j;
+        const V16 weight = expBelow(load(at) - most);
+        store(at, weight);
+        total += weight;
+      }
+      store(sums + r * 16, total);
     }
-    store(sums, total);
-    return now;
-  }
-
-  /** o = o·α + Σ p_j v_j: the keys that all rows see in one product, those before and behind row by row. */
-  void weigh(int64_t row, int64_t count, const float* p, const float* alpha, const Seen* each, Seen common, const float* values, int64_t ldv) const {
-    const auto add = [&](int64_t r, int64_t rows, int64_t from, int64_t to, Start start) {
-      product(rows, Dv, {to - from, p + r * KEY_BLOCK + from, KEY_BLOCK, values + from * ldv, ldv, o + (row + r) * Dv, Dv, start, alpha + r});
-    };
-    if (common.from >= common.to) {
-      for (int64_t r = 0; r < count; r++) add(r, 1, each[r].from, each[r].to, Start::SCALED_C);
-      return;
-    }
-    bool early = false;
-    for (int64_t r = 0; r < count; r++) early |= each[r].from < common.from;
-    if (early)
-      for (int64_t r = 0; r < count; r++) add(r, 1, each[r].from, common.from, Start::SCALED_C);
-    add(0, count, common.from, common.to, early ? Start::C : Start::SCALED_C);
-    for (int64_t r = 0; r < count; r++)
-      if (each[r].to > common.to) add(r, 1, common.to, each[r].to, Start::C);
   }
 };
 

@@ -55,7 +55,7 @@ struct Chunk {
   int64_t row() const { return piece.row + begin; }
   int64_t firstBlock() const { return p.s.firstSeen(begin) / KEY_BLOCK; }
   int64_t lastBlock() const { return (begin + piece.count - 1) / KEY_BLOCK; }
-  Seen seenBy(int64_t r, int64_t block) const {
+  Range seenBy(int64_t r, int64_t block) const {
     const int64_t i = begin + r / p.s.group;
     return seenOf(block, p.s.firstSeen(i), i);
   }
@@ -76,23 +76,23 @@ struct Chunk {
       product(count, end - begin, {s.D, q + r * s.D, s.D, p.keys.at(key, n, g) + begin, n, pr + begin, KEY_BLOCK});
       product(count, end - begin, {s.Dv, dout + r * s.Dv, s.Dv, p.values.at(key, n, g) + begin, n, dr + begin, KEY_BLOCK});
       for (int64_t i = 0; i < count; i++) {
-        const Seen seen = seenBy(r + i, block);
-        if (seen.from <= begin && seen.to >= end) soften<false>(r + i, begin, end, seen);
-        else soften<true>(r + i, begin, end, seen);
+        const Range range = seenBy(r + i, block);
+        if (range.from <= begin && range.to >= end) soften<false>(r + i, begin, end, range);
+        else soften<true>(r + i, begin, end, range);
       }
     }
   }
 
   /** From q·k and dout·v to p and ds. EDGE: the row does not see all of these keys. */
   template <bool EDGE>
-  TS_INLINE void soften(int64_t r, int64_t begin, int64_t end, Seen keys) const {
+  TS_INLINE void soften(int64_t r, int64_t begin, int64_t end, Range keys) const {
     const V16 scale = broadcast(p.s.scale), norm = broadcast(lse[r]), shift = broadcast(delta[r]);
     for (int64_t j = begin; j < end; j += 16) {
       float *pj = weights + r * KEY_BLOCK + j, *dj = ds + r * KEY_BLOCK + j;
       V16 weight = expBelow(load(pj) * scale - norm);
       V16 d = (weight * (load(dj) - shift)) * scale;
       if (EDGE) {
-        const M16 mask = ts::ISA::seen(j, keys.from, keys.to);
+        const M16 mask = seen(j, keys);
         weight = select(mask, weight, zero());
         d = select(mask, d, zero());
       }
@@ -123,8 +123,8 @@ struct Chunk {
       const int64_t to = s.window > 0 ? smaller(rows, (first + j + count - 1 + s.window - begin) * s.group) : rows;
       if (from >= to) continue;
       float *dk = p.grads.dk + key * s.ldk + g * s.hsk, *dv = p.grads.dv + key * s.ldv + g * s.hsv;
-      product<true>(count, s.D, {to - from, ds + from * KEY_BLOCK + j, KEY_BLOCK, q + from * s.D, s.D, dk, s.ldk, Start::C});
-      product<true>(count, s.Dv, {to - from, weights + from * KEY_BLOCK + j, KEY_BLOCK, dout + from * s.Dv, s.Dv, dv, s.ldv, Start::C});
+      product<Form::TRANSPOSED>(count, s.D, {to - from, ds + from * KEY_BLOCK + j, KEY_BLOCK, q + from * s.D, s.D, dk, s.ldk, Start::C});
+      product<Form::TRANSPOSED>(count, s.Dv, {to - from, weights + from * KEY_BLOCK + j, KEY_BLOCK, dout + from * s.Dv, s.Dv, dv, s.ldv, Start::C});
     }
   }
 
