@@ -2,6 +2,14 @@
 import type { CommandEntry } from '../command.ts';
 
 export const commands: readonly CommandEntry[] = [
+  { name: 'start', summary: 'train the quickstart model if there is none, then chat with it', load: async () => (await import('./start.ts')).start },
+  { name: 'quickstart', summary: 'train the quickstart model and exit', load: async () => (await import('./quickstart.ts')).quickstart },
+  { name: 'train', summary: 'train a model by a recipe, or go on with a run', load: async () => (await import('./train.ts')).train },
+  { name: 'replay', summary: 'train a run again and compare every checkpoint, byte for byte', load: async () => (await import('./replay.ts')).replay },
+  { name: 'chat', summary: 'talk with a model and watch it think', load: async () => (await import('./chat.ts')).chat },
+  { name: 'eval', summary: 'how many unseen problems a model solves', load: async () => (await import('./eval.ts')).evaluate },
+  { name: 'logits', summary: "the model's raw numbers for given token ids", load: async () => (await import('./logits.ts')).logits },
+  { name: 'models', summary: 'list the models that are here', load: async () => (await import('./models.ts')).models },
   { name: 'runs', summary: 'list all runs, failed and aborted ones too', load: async () => (await import('./runs.ts')).runs },
   { name: 'bill', summary: 'what a run cost, and all that led to it: hours, FLOP, kWh, euro, CO2', load: async () => (await import('./bill.ts')).bill },
   { name: 'ledger', summary: 'check that the records of all runs are whole and unchanged', load: async () => (await import('./ledger.ts')).ledger },
