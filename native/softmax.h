@@ -38,6 +38,7 @@ inline int64_t argmax(const float* x, int64_t n) {
 }
 
 struct Softmax {
+  float largest;  // m
   float total;    // Σ e
   float logSum;   // m + log total
   float entropy;  // log total − Σ e (z − m) / total
@@ -54,7 +55,7 @@ inline Softmax softmax(const float* z, float* e, int64_t n) {
     weighted = select(x > zero(), fma(x, below, weighted), weighted);  // 0 · −inf counts 0
   });
   const float total = sum(totals), logTotal = log1(total);
-  return {total, m + logTotal, logTotal - sum(weighted) / total};
+  return {m, total, m + logTotal, logTotal - sum(weighted) / total};
 }
 
 }  // namespace ts::ISA

@@ -37,8 +37,10 @@ TS_INLINE void limitGroups(float* choice, float* groupScores, int64_t E, int64_t
   const int64_t size = E / groups;
   for (int64_t g = 0; g < groups; g++) groupScores[g] = twoBest(choice + g * size, size);
   for (int64_t k = 0; k < kept; k++) take(groupScores, groups);
-  for (int64_t i = 0; i < E; i++)
-    if (groupScores[i / size] == groupScores[i / size]) choice[i] = masked;
+  for (int64_t g = 0; g < groups; g++) {
+    if (groupScores[g] != groupScores[g]) continue;  // taken
+    for (int64_t i = g * size; i < (g + 1) * size; i++) choice[i] = masked;
+  }
 }
 
 // t = logits, bias?, experts, weights, scores; a = T, E, K, groups, topkGroup, normalise, scale, mask with zero, softmax

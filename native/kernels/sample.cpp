@@ -68,20 +68,32 @@ int64_t kthBest(const float* z, int64_t n, int64_t k, uint64_t* heap) {
   return idOf(heap[0]);
 }
 
-/** The last of the best tokens whose mass reaches share · total. Tokens with less than a half of (1 − share) · total / n
- *  are never among them, because all of those together are too light to be needed. */
-int64_t lastOfMass(const float* z, const float* e, int64_t n, float total, double share, uint64_t* heap) {
-  const float light = static_cast<float>(0.5 * (1 - share) * total / static_cast<double>(n));
-  int64_t count = 0;
-  above(e, 0, n, light, [&](int64_t j) TS_LAMBDA { heap[count++] = ~keyOf(z[j], j); });
-  heapify(heap, count);
-  int64_t last = argmax(z, n);
-  for (double mass = 0; count > 0;) {
+/** The last of the best tokens whose mass reaches share · total. Buckets of 1/32 in z find the neighbourhood, in which the
+ *  tokens are then walked in order. Tokens with less than a half of (1 − share) · total / n are left out: all of those
+ *  together are too light to be needed. */
+int64_t lastOfMass(const float* z, const float* e, int64_t n, const Softmax& row, double share, uint64_t* heap) {
+  constexpr int32_t BUCKETS = 1024;
+  const float light = static_cast<float>(0.5 * (1 - share) * row.total / static_cast<double>(n));
+  const auto bucketOf = [&](int64_t j) TS_LAMBDA {  // steps down from the best
+    const float steps = (row.largest - z[j]) * 32.0f;
+    return steps < BUCKETS - 1 ? static_cast<int32_t>(steps) : BUCKETS - 1;
+  };
+  double masses[BUCKETS] = {};
+  above(e, 0, n, light, [&](int64_t j) TS_LAMBDA { masses[bucketOf(j)] += e[j]; });
+  const double wanted = share * row.total;
+  double mass = 0;
+  int32_t bucket = 0;  // where the mass is reached, or else the last one with anything in it
+  for (int32_t b = 0; b < BUCKETS && mass < wanted; mass += masses[b++])
+    if (masses[b] > 0) bucket = b;
+  mass -= masses[bucket];
+
+  int64_t count = 0, last = argmax(z, n);
+  above(e, 0, n, light, [&](int64_t j) TS_LAMBDA { if (bucketOf(j) == bucket) heap[count++] = ~keyOf(z[j], j); });
+  for (heapify(heap, count); count > 0; siftDown(heap, count, 0)) {
     last = idOf(~heap[0]);
     mass += e[last];
-    if (mass >= share * total) break;
+    if (mass >= wanted) break;
     heap[0] = heap[--count];
-    siftDown(heap, count, 0);
   }
   return last;
 }
@@ -96,7 +108,10 @@ struct Cut {
 /** Leaves the kept tokens in z. `e` and `heap` are work space of n. */
 void keep(float* z, float* e, int64_t n, const Cut& cut, uint64_t* heap) {
   if (cut.topK > 0 && cut.topK < n) cutAfter(z, n, kthBest(z, n, cut.topK, heap));
-  if (cut.topP < 1) cutAfter(z, n, lastOfMass(z, e, n, softmax(z, e, n).total, cut.topP, heap));
+  if (cut.topP < 1) {
+    const Softmax row = softmax(z, e, n);
+    cutAfter(z, n, lastOfMass(z, e, n, row, cut.topP, heap));
+  }
   if (cut.minP > 0) {
     softmax(z, e, n);
     const V16 least = broadcast(cut.minP), none = broadcast(-INFINITY);
