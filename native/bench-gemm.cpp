@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -171,43 +172,61 @@ int test() {
 
 // ---- speed ---------------------------------------------------------------------------------------------------------
 
-using Clock = std::chrono::steady_clock;
-double seconds(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+/** Seconds: with one thread those of the processor, which other processes disturb less. */
+double now() {
+#if defined(CLOCK_PROCESS_CPUTIME_ID)
+  if (pool.threads() == 1) {
+    timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec + 1e-9 * t.tv_nsec;
+  }
+#endif
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 /** GFLOP/s of independent fma chains on all threads at once. */
 double peak() {
   constexpr int CHAINS = W == 16 ? 24 : 12;
   constexpr int64_t STEPS = 40000;
-  const auto start = Clock::now();
+  const double start = now();
   pool.parallel(pool.threads(), [](int64_t, int) {
     vf x[CHAINS], a = vset(0.999f), b = vset(1e-3f);
-    for (auto& v : x) v = vset(1.0f);
+#pragma GCC unroll 24
+    for (int j = 0; j < CHAINS; j++) {
+      x[j] = vset(1.0f);
+#if defined(__x86_64__)
+      asm volatile("" : "+v"(x[j]));  // otherwise the compiler sees that all chains are the same
+#else
+      asm volatile("" : "+w"(x[j]));
+#endif
+    }
     for (int64_t i = 0; i < STEPS; i++) {
 #pragma GCC unroll 24
       for (int j = 0; j < CHAINS; j++) x[j] = vfma(x[j], a, b);
-#pragma GCC unroll 24
-      for (int j = 0; j < CHAINS; j++) asm volatile("" : "+x"(x[j]));
     }
-    volatile float sink = 0;
-    for (auto& v : x) sink = sink + v[0];
+    vf total = x[0];
+#pragma GCC unroll 24
+    for (int j = 1; j < CHAINS; j++) total += x[j];
+    volatile float sink = total[0];
+    (void)sink;
   });
-  return 2e-9 * W * CHAINS * STEPS * pool.threads() / seconds(start);
+  return 2e-9 * W * CHAINS * STEPS * pool.threads() / (now() - start);
 }
 
 template <class F>
 void measure(const char* name, int64_t M, int64_t N, int64_t K, F work) {
   const double flop = 2.0 * M * N * K;
   work();
-  const auto once = Clock::now();
+  const double once = now();
   work();
-  const double estimate = std::max(seconds(once), 1e-7);
+  const double estimate = std::max(now() - once, 1e-7);
   const int inner = std::max(1, static_cast<int>(4e-3 / estimate)), rounds = std::clamp(static_cast<int>(0.15 / (estimate * inner)), 3, 15);
   std::vector<double> rates, shares;
   for (int r = 0; r < rounds; r++) {
     const double before = peak();
-    const auto start = Clock::now();
+    const double start = now();
     for (int i = 0; i < inner; i++) work();
-    const double rate = 1e-9 * flop * inner / seconds(start);
+    const double rate = 1e-9 * flop * inner / (now() - start);
     rates.push_back(rate);
     shares.push_back(rate / std::max(before, peak()));
   }

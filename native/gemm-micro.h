@@ -53,29 +53,41 @@ inline void packTransposed(const float* from, int64_t ld, int64_t width, int64_t
     for (int64_t k = 0; k < kc; k++) to[k * ldTo + i] = from[i * ld + k];
 }
 
-/** One panel: to[k][0..15] = b(k, 0..columns-1), then zeros. `row` and `column` are b's strides. */
-inline void packPanel(const float* b, int64_t row, int64_t column, int64_t columns, int64_t kc, float* to) {
-  if (column == 1) {
-    if (columns >= PANEL) {
-      for (int64_t k = 0; k < kc; k++) store(to + k * PANEL, load(b + k * row));
-    } else {
-      for (int64_t k = 0; k < kc; k++) store(to + k * PANEL, load(b + k * row, columns));
+/** Panels of B: to[j][k][0..15] = b(k, 16 j …), zeros behind the last column. `row` and `column` are b's strides. */
+inline void packPanels(const float* b, int64_t row, int64_t column, int64_t columns, int64_t kc, float* to) {
+  const int64_t panels = (columns + PANEL - 1) / PANEL, full = columns / PANEL, tail = columns % PANEL;
+  if (column == 1) {  // along the rows of b, as they lie in memory
+    for (int64_t k = 0; k < kc; k++) {
+      const float* from = b + k * row;
+      float* line = to + k * PANEL;
+      for (int64_t j = 0; j < full; j++) {
+        __builtin_prefetch(from + 4 * row + j * PANEL);
+        store(line + j * kc * PANEL, load(from + j * PANEL));
+      }
+      if (tail) store(line + full * kc * PANEL, load(from + full * PANEL, tail));
     }
     return;
   }
-  const int64_t width = columns < PANEL ? columns : PANEL;
-  if (width < PANEL)
-    for (int64_t k = 0; k < kc; k++) store(to + k * PANEL, zero());
-  if (row == 1) packTransposed(b, column, width, kc, to, PANEL);
-  else
-    for (int64_t k = 0; k < kc; k++)
-      for (int64_t j = 0; j < width; j++) to[k * PANEL + j] = b[k * row + j * column];
+  if (tail)
+    for (int64_t k = 0; k < kc; k++) store(to + (full * kc + k) * PANEL, zero());
+  for (int64_t j = 0; j < panels; j++) {
+    const int64_t width = j < full ? PANEL : tail;
+    const float* from = b + j * PANEL * column;
+    float* panel = to + j * kc * PANEL;
+    if (row == 1) packTransposed(from, column, width, kc, panel, PANEL);
+    else
+      for (int64_t k = 0; k < kc; k++)
+        for (int64_t i = 0; i < width; i++) panel[k * PANEL + i] = from[k * row + i * column];
+  }
 }
 
-/** One strip: to[k][0..rows-1] = a(0..rows-1, k), MR floats per k; `to` must have room for 16 floats behind its end. */
+/** A strip of A: to[k][0..rows-1] = a(0..rows-1, k), MR floats per k; `to` must have room for 16 floats behind its end. */
 inline void packStrip(const float* a, int64_t row, int64_t column, int64_t rows, int64_t kc, float* to) {
   if (row == 1) {
-    for (int64_t k = 0; k < kc; k++) store(to + k * MR, load(a + k * column, rows));
+    for (int64_t k = 0; k < kc; k++) {
+      __builtin_prefetch(a + (k + 16) * column);
+      store(to + k * MR, load(a + k * column, rows));
+    }
   } else {
     packTransposed(a, row, rows, kc, to, MR);
   }
@@ -83,10 +95,16 @@ inline void packStrip(const float* a, int64_t row, int64_t column, int64_t rows,
 
 // ---- the register tile ---------------------------------------------------------------------------------------------
 
+/** Lines of memory to ask for while a strip runs: `count` of them, `stride` floats apart, every 16 steps, then `step` on. */
+struct Ahead {
+  const float* at;
+  int64_t count, stride, step;
+};
+
 struct Strip {
   int64_t kc;
   const float* a;
-  int64_t lda;          // row stride of an unpacked A
+  int64_t lda;          // floats from row to row, or from k to k
   const float* b;
   int64_t panelStride;  // floats from one panel of B to the next
   float* c;
@@ -95,10 +113,15 @@ struct Strip {
   bool ontoC;           // behind the chain: c = fma(alpha, chain, c)
   float alpha;          // applied behind the chain, as is the bias
   const float* bias;
+  const float* nextC;   // where the next tile of C will be
+  Ahead ahead;          // A of the next strip
 };
 
-/** C (R rows, P panels) from one pass over kc. PACKED: A is a strip of MR floats per k, else rows of stride lda. */
-template <int R, int P, bool PACKED>
+/** How A lies: rows with k along memory, or all rows of one k next to each other. */
+enum class A { ROWS, COLUMNS };
+
+/** C (R rows, P panels) from one pass over kc. */
+template <int R, int P, A LAYOUT>
 void micro(const Strip& s) {
   constexpr int NV = P * PARTS;
   vf acc[R][NV];
@@ -109,28 +132,56 @@ void micro(const Strip& s) {
       for (int v = 0; v < NV; v++) acc[r][v] = vload(s.c + r * s.ldc + v * W);
   } else {
 #pragma GCC unroll 16
-    for (int r = 0; r < R; r++) {
+    for (int r = 0; r < R; r++)
 #pragma GCC unroll 16
       for (int v = 0; v < NV; v++) acc[r][v] = vf{};
-#pragma GCC unroll 16
-      for (int p = 0; p < P; p++) __builtin_prefetch(s.c + r * s.ldc + p * PANEL, 1);
-    }
   }
-  const float* a = s.a;
+  for (int p = 0; p < R * P; p++) __builtin_prefetch(s.nextC + p / P * s.ldc + p % P * PANEL, 1);
+
+  // Rows are reached from a pointer per three: base, base + lda, base + 2 lda are addresses the processor forms by itself.
+  constexpr bool ROWS = LAYOUT == A::ROWS;
+  constexpr int BASES = ROWS ? (R + 2) / 3 : 1;
+  const float* a[BASES];
   const float* b = s.b;
   const int64_t lda = s.lda, panelStride = s.panelStride;
-  for (int64_t k = 0; k < s.kc; k++) {
+#pragma GCC unroll 16
+  for (int j = 0; j < BASES; j++) {
+    a[j] = s.a + 3 * j * lda;
+    asm("" : "+r"(a[j]));  // keeps the compiler from deriving them from each other, and running out of registers
+  }
+  const auto step = [&](int i) TS_LAMBDA {
     vf bv[NV];
 #pragma GCC unroll 16
-    for (int v = 0; v < NV; v++) bv[v] = vload(b + (v / PARTS) * panelStride + (v % PARTS) * W);
+    for (int v = 0; v < NV; v++) bv[v] = vload(b + (v / PARTS) * panelStride + (v % PARTS) * W + i * PANEL);
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
-      const vf x = vset(PACKED ? a[r] : a[r * lda]);
+      const vf x = vset(ROWS ? a[ROWS ? r / 3 : 0][r % 3 * lda + i] : a[0][r]);
 #pragma GCC unroll 16
       for (int v = 0; v < NV; v++) acc[r][v] = vfma(x, bv[v], acc[r][v]);
     }
-    b += PANEL;
-    a += PACKED ? MR : 1;
+    if (!ROWS) a[0] += lda;
+  };
+  const auto advance = [&](int steps) TS_LAMBDA {
+    b += steps * PANEL;
+#pragma GCC unroll 16
+    for (int j = 0; j < BASES; j++) a[j] += ROWS ? steps : 0;
+  };
+  // Integer instructions compete with fma for execution ports: four steps share them.
+  const float* ahead = s.ahead.at;
+  int64_t k = 0;
+  for (; k + 16 <= s.kc; k += 16) {
+    const float* line = ahead;
+    for (int64_t i = 0; i < s.ahead.count; i++, line += s.ahead.stride) __builtin_prefetch(line);
+    ahead += s.ahead.step;
+    for (int quarter = 0; quarter < 4; quarter++) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; i++) step(i);
+      advance(4);
+    }
+  }
+  for (; k < s.kc; k++) {
+    step(0);
+    advance(1);
   }
   if (s.ontoC) {
     const vf alpha = vset(s.alpha);

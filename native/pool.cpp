@@ -9,15 +9,15 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <fstream>
-#include <new>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "memory.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -28,7 +28,6 @@ namespace {
 
 constexpr std::chrono::microseconds SPIN{50};
 constexpr int SLOTS = 8, THREAD_SLOTS = 4;
-constexpr size_t ALIGNMENT = 64;
 
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -52,31 +51,17 @@ bool spin(F ready) {
 }
 
 struct Block {
-  void* data = nullptr;
-  size_t bytes = 0;
+  std::unique_ptr<Memory> memory;
 
   void* atLeast(size_t wanted) {
-    if (wanted <= bytes) return data;
-    release();
-    const size_t rounded = (wanted + 4095) / 4096 * 4096;
-#if defined(_WIN32)
-    data = _aligned_malloc(rounded, ALIGNMENT);
-#else
-    if (posix_memalign(&data, ALIGNMENT, rounded)) data = nullptr;
-#endif
-    if (!data) throw std::bad_alloc();
-    bytes = rounded;
-    return data;
+    if (bytes() < wanted || !memory) {
+      const size_t step = wanted < (size_t(1) << 18) ? 4096 : size_t(2) << 20;  // whole huge pages
+      memory.reset();
+      memory = std::make_unique<Memory>((wanted + step - 1) / step * step);
+    }
+    return memory->at(0);
   }
-  void release() {
-#if defined(_WIN32)
-    _aligned_free(data);
-#else
-    free(data);
-#endif
-    data = nullptr;
-    bytes = 0;
-  }
+  size_t bytes() const { return memory ? memory->bytes : 0; }
 };
 
 thread_local int insideTileOf = -1;  // the thread's index while it computes a tile
@@ -150,8 +135,6 @@ struct Pool::Workers {
     for (std::thread& t : threads) t.join();
     threads.clear();
     stopping = false;
-    for (size_t i = count; i < own.size(); i++) 
-      for (Block& block : own[i]) block.release();
     own.resize(count);
     for (int i = 1; i < count; i++) threads.emplace_back([this, i] { loop(i); });
   }
@@ -223,9 +206,9 @@ void* Pool::threadScratch(int thread, size_t bytes, int slot) {
 
 size_t Pool::scratchBytes() const {
   size_t total = 0;
-  for (const Block& b : workers->shared) total += b.bytes;
+  for (const Block& b : workers->shared) total += b.bytes();
   for (const auto& thread : workers->own)
-    for (const Block& b : thread) total += b.bytes;
+    for (const Block& b : thread) total += b.bytes();
   return total;
 }
 

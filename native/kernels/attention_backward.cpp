@@ -1,4 +1,5 @@
-// attentionBackward (src/engine/ops/attention.ts). With p recomputed from lse, for every query row i that sees key j:
+// attentionBackward (src/engine/ops/attention.ts). δ_i = Σ_c dout·out (16 lanes and their tree). With p recomputed from lse,
+// for every query row i that sees key j:
 //   p = exp(scale·q·k − lse);  dp = dout·v;  ds = p (dp − δ) scale;   dv_j += p dout_i;  dk_j += ds q_i;  dq_i += ds k_j
 // Every element of dq is one chain of fma over the keys in order, every element of dk and dv one over the query rows in
 // order (query by query, its heads in order), however the work is cut. It is cut in one of two ways, by what is quicker:
@@ -9,16 +10,19 @@
 namespace ts::ISA {
 namespace {
 
-struct Gradients { float *dq, *dk, *dv; };
+struct Gradients { float *dq, *dk, *dv, *delta; };
 
 struct Problem {
   AttentionShape s;
   const float *q, *k, *v, *out, *lse, *dout;
-  float* delta;
   Gradients grads;
   Transposed keys, values;
   int64_t queries;  // of a piece: it does not depend on the number of threads
 };
+
+inline void copy(float* to, const float* from, int64_t n) {
+  for (int64_t i = 0; i < n; i += 16) store(to + i, load(from + i, n - i), n - i);
+}
 
 /** Some queries of one document under the heads of one key head, gathered: `rows` rows, query by query. */
 struct Chunk {
@@ -43,11 +47,16 @@ struct Chunk {
     delta = lse + rows;
     for (int64_t i = 0, r = 0; i < piece.count; i++)
       for (int64_t h = g * s.group; h < (g + 1) * s.group; h++, r++) {
-        const int64_t t = row() + i;
-        memcpy(q + r * s.D, p.q + t * s.ldq + h * s.hsq, static_cast<size_t>(s.D) * 4);
-        memcpy(dout + r * s.Dv, p.dout + t * s.ldo + h * s.Dv, static_cast<size_t>(s.Dv) * 4);
+        const int64_t t = row() + i, o = t * s.ldo + h * s.Dv;
+        copy(q + r * s.D, p.q + t * s.ldq + h * s.hsq, s.D);
         lse[r] = p.lse[t * s.Hq + h];
-        delta[r] = p.delta[t * s.Hq + h];
+        V16 total = zero();
+        for (int64_t c = 0; c < s.Dv; c += 16) {
+          const V16 d = load(p.dout + o + c, s.Dv - c);
+          store(dout + r * s.Dv + c, d, s.Dv - c);
+          total = fma(d, load(p.out + o + c, s.Dv - c), total);
+        }
+        delta[r] = sum(total);
       }
     memset(dq, 0, static_cast<size_t>(rows * s.D) * 4);
   }
@@ -130,8 +139,11 @@ struct Chunk {
 
   void storeQueries() const {
     const AttentionShape& s = p.s;
-    for (int64_t r = 0; r < rows; r++)
-      memcpy(p.grads.dq + (row() + r / s.group) * s.ldq + (g * s.group + r % s.group) * s.hsq, dq + r * s.D, static_cast<size_t>(s.D) * 4);
+    for (int64_t i = 0, r = 0; i < piece.count; i++)
+      for (int64_t h = g * s.group; h < (g + 1) * s.group; h++, r++) {
+        copy(p.grads.dq + (row() + i) * s.ldq + h * s.hsq, dq + r * s.D, s.D);
+        p.grads.delta[(row() + i) * s.Hq + h] = delta[r];
+      }
   }
 };
 
@@ -142,21 +154,6 @@ void clearKeys(const Problem& p, int64_t row, int64_t count, int64_t g) {
     memset(p.grads.dk + t * s.ldk + g * s.hsk, 0, static_cast<size_t>(s.D) * 4);
     memset(p.grads.dv + t * s.ldv + g * s.hsv, 0, static_cast<size_t>(s.Dv) * 4);
   }
-}
-
-/** Transposed keys and values of a block, and δ = Σ dout·out of its queries under all heads. */
-void prepare(const Problem& p, const Piece& block) {
-  const AttentionShape& s = p.s;
-  p.keys.pack(block, p.k, s.ldk, s.hsk);
-  p.values.pack(block, p.v, s.ldv, s.hsv);
-  const int64_t row = block.row + block.index * KEY_BLOCK;
-  for (int64_t t = row; t < row + block.count; t++)
-    for (int64_t h = 0; h < s.Hq; h++) {
-      const float *a = p.dout + t * s.ldo + h * s.Dv, *b = p.out + t * s.ldo + h * s.Dv;
-      V16 total = zero();
-      for (int64_t i = 0; i < s.Dv; i += 16) total = fma(load(a + i, s.Dv - i), load(b + i, s.Dv - i), total);
-      p.delta[t * s.Hq + h] = sum(total);
-    }
 }
 
 /** Keys of a block of the document. */
@@ -201,11 +198,14 @@ void attentionBackward(Pool& pool, const Command& c) {
   const int32_t* starts = c.i32(5);
   int64_t queries = KEY_BLOCK;
   while (queries > 1 && queries * s.group > 96) queries /= 2;
-  const Problem p{s, c.f(0), c.f(1), c.f(2), c.f(3), c.f(4), c.f(6), c.f(10), {c.f(7), c.f(8), c.f(9)},
+  const Problem p{s, c.f(0), c.f(1), c.f(2), c.f(3), c.f(4), c.f(6), {c.f(7), c.f(8), c.f(9), c.f(10)},
                   Transposed(pool, 0, s, s.D), Transposed(pool, 1, s, s.Dv), queries};
   const Pieces blocks(pool, 2, starts, s, KEY_BLOCK), pieces(pool, 3, starts, s, queries);
   const Order order(pool, 4, pieces, s, starts);
-  pool.parallel(blocks.count, [&](int64_t i, int) { prepare(p, blocks[i]); });
+  pool.parallel(blocks.count, [&](int64_t i, int) {
+    p.keys.pack(blocks[i], p.k, s.ldk, s.hsk);
+    p.values.pack(blocks[i], p.v, s.ldv, s.hsv);
+  });
   const auto chunkOf = [&](int64_t piece, int64_t g, int thread) {
     return Chunk(pool.threadScratch(thread, Chunk::bytes(queries * s.group, s)), p, pieces[piece], g);
   };

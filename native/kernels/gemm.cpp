@@ -13,9 +13,8 @@
 namespace ts::ISA {
 namespace {
 
-constexpr int64_t BLOCK_K = 320;    // a panel group of B stays in the first-level cache: 40 KB (AVX-512), 20 KB (AVX2)
-constexpr int64_t BLOCK_M = 12 * MR;  // rows of A that stay in the second-level cache while the panels pass
-constexpr int64_t TILE_N = 256, TILE_M = 512;
+constexpr int64_t BLOCK_K = 640;
+constexpr int64_t TILE_N = 512, TILE_M = 512;
 constexpr int SMALL_M = 4;          // up to here B streams through once, and more panels at a time hide the latency of fma
 
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -23,22 +22,22 @@ constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // ---- the register kernels by rows and panels -----------------------------------------------------------------------
 
-template <int P, bool PACKED, int... R>
+template <int P, A LAYOUT, int... R>
 constexpr Micro pick(int64_t rows, std::integer_sequence<int, R...>) {
-  constexpr Micro table[] = {micro<R + 1, P, PACKED>...};
+  constexpr Micro table[] = {micro<R + 1, P, LAYOUT>...};
   return table[rows - 1];
 }
 
 template <int P>
-Micro kernelFor(int64_t rows, bool packed) {
+Micro kernelFor(int64_t rows, A layout) {
   using Rows = std::make_integer_sequence<int, MR>;
-  return packed ? pick<P, true>(rows, Rows()) : pick<P, false>(rows, Rows());
+  return layout == A::ROWS ? pick<P, A::ROWS>(rows, Rows()) : pick<P, A::COLUMNS>(rows, Rows());
 }
 
 /** For few rows: as many panels as the registers hold. */
 constexpr int WIDE = W == 4 ? 2 : 4;
 Micro wideKernelFor(int64_t rows) {
-  return pick<WIDE, false>(rows, std::make_integer_sequence<int, (W == 16 ? SMALL_M : 1)>());
+  return pick<WIDE, A::ROWS>(rows, std::make_integer_sequence<int, (W == 16 ? SMALL_M : 1)>());
 }
 constexpr int64_t WIDE_ROWS = W == 16 ? SMALL_M : 1;
 
@@ -55,6 +54,13 @@ int64_t blockOf(const Product& p) {
 
 struct Area { int64_t m0, m1, n0, n1; };
 
+/** A as the register kernel reads it. */
+struct Rows {
+  const float* a;
+  int64_t ld;
+  A layout;
+};
+
 struct Task {
   const Product& p;
   Area area;
@@ -63,11 +69,12 @@ struct Task {
   bool packA;
 
   /** rows × panels at (m, n) of C, over the K block at k0. */
-  void strip(Micro kernel, int panels, int64_t m, int64_t rows, int64_t n, int64_t k0, int64_t kc, const float* a, int64_t lda,
-             const float* b, int64_t panelStride) const {
+  void strip(Micro kernel, int panels, int64_t m, int64_t n, int64_t rows, int64_t k0, int64_t kc, const Rows& a, const float* b,
+             int64_t panelStride, const Ahead& ahead) const {
     const bool first = k0 == 0, last = k0 + kc == p.K, onto = isOnto(p);
-    Strip s{kc, a, lda, b, panelStride, p.c + m * p.ldc + n, p.ldc, !first || (p.accumulate && !onto), onto, last ? p.alpha : 1.0f,
-            last && p.bias ? p.bias + n : nullptr};
+    float* c = p.c + m * p.ldc + n;
+    Strip s{kc, a.a, a.ld, b, panelStride, c, p.ldc, !first || (p.accumulate && !onto), onto, last ? p.alpha : 1.0f,
+            last && p.bias ? p.bias + n : nullptr, c + panels * PANEL, ahead};
     const int64_t width = panels * PANEL, columns = p.N - n;
     if (columns >= width) return kernel(s);
     // The tile hangs over the right edge: work on a copy.
@@ -101,45 +108,48 @@ struct Task {
         b = p.packed + area.n0 * p.K + k0 * PANEL;
         panelStride = p.K * PANEL;
       } else {
-        for (int64_t j = 0; j < panels; j++) {
-          const int64_t n = area.n0 + j * PANEL;
-          packPanel(p.b.data + k0 * p.b.row + n * p.b.column, p.b.row, p.b.column, p.N - n, kc, bPacked + j * panelStride);
+        packPanels(p.b.data + k0 * p.b.row + area.n0 * p.b.column, p.b.row, p.b.column, area.n1 - area.n0, kc, bPacked);
+      }
+      const int64_t strips = ceilDiv(M, MR);
+      const auto start = [&](int64_t i) { return area.m0 + M * i / strips; };
+      for (int64_t i = 0; i < strips; i++) {
+        const int64_t m = start(i), rows = start(i + 1) - m, groups = ceilDiv(panels, NP);
+        const float* a = p.a.data + m * p.a.row + k0 * p.a.column;
+        Rows source{a, p.a.column == 1 ? p.a.row : p.a.column, p.a.column == 1 ? A::ROWS : A::COLUMNS};
+        if (packA) {
+          packStrip(a, p.a.row, p.a.column, rows, kc, aPacked);
+          source = {aPacked, MR, A::COLUMNS};
+        }
+        for (int64_t j = 0; j < groups; j++) {
+          const int count = static_cast<int>(smaller(NP, panels - j * NP));
+          const Micro kernel = count == NP ? kernelFor<NP>(rows, source.layout) : kernelFor<1>(rows, source.layout);
+          strip(kernel, count, m, area.n0 + j * NP * PANEL, rows, k0, kc, source, b + j * NP * panelStride, panelStride,
+                aheadOf(a + rows * p.a.row, j, groups, kc));
         }
       }
-      const int64_t parts = ceilDiv(M, BLOCK_M);
-      for (int64_t i = 0; i < parts; i++) rowsOf(area.m0 + M * i / parts, area.m0 + M * (i + 1) / parts, panels, k0, kc, b, panelStride);
       k0 += kc;
     } while (k0 < p.K);
   }
 
-  /** Rows m0..m1-1 of A in strips of at most MR rows, as even as can be, under all panels of the task. */
-  void rowsOf(int64_t m0, int64_t m1, int64_t panels, int64_t k0, int64_t kc, const float* b, int64_t panelStride) const {
-    const int64_t rows = m1 - m0, strips = ceilDiv(rows, MR);
-    const auto start = [&](int64_t i) { return rows * i / strips; };
-    const float* a = p.a.data + m0 * p.a.row + k0 * p.a.column;
-    if (packA)
-      for (int64_t i = 0; i < strips; i++)
-        packStrip(a + start(i) * p.a.row, p.a.row, p.a.column, start(i + 1) - start(i), kc, aPacked + i * kc * MR);
-    for (int64_t j = 0; j < panels; j += NP) {
-      const int count = static_cast<int>(smaller(NP, panels - j));
-      for (int64_t i = 0; i < strips; i++) {
-        const int64_t r = start(i), height = start(i + 1) - r;
-        const Micro kernel = count == NP ? kernelFor<NP>(height, packA) : kernelFor<1>(height, packA);
-        strip(kernel, count, m0 + r, height, area.n0 + j * PANEL, k0, kc, packA ? aPacked + i * kc * MR : a + r * p.a.row, p.a.row,
-              b + j * panelStride, panelStride);
-      }
+  /** The part of the next strip's A that is fetched beside group j: some rows, or some k of all rows. */
+  Ahead aheadOf(const float* next, int64_t j, int64_t groups, int64_t kc) const {
+    if (p.a.column == 1) {
+      const int64_t from = MR * j / groups, to = MR * (j + 1) / groups;
+      return {next + from * p.a.row, to - from, p.a.row, 16};
     }
+    const int64_t from = kc * j / groups, count = ceilDiv(16, groups);
+    return {next + MR / 2 * p.a.row + from * p.a.column, count, p.a.column, count * p.a.column};
   }
 
   /** A row or a few against packed panels: each panel is read once, from end to end. */
   void stream(int64_t panels) const {
     const int64_t rows = area.m1 - area.m0, panelStride = p.K * PANEL;
-    const float* a = p.a.data + area.m0 * p.a.row;
+    const Rows a{p.a.data + area.m0 * p.a.row, p.a.row, A::ROWS};
     for (int64_t j = 0; j < panels;) {
       const int64_t left = panels - j, n = area.n0 + j * PANEL;
       const int count = left >= WIDE ? WIDE : left >= NP ? NP : 1;
-      const Micro kernel = count == WIDE ? wideKernelFor(rows) : count == NP ? kernelFor<NP>(rows, false) : kernelFor<1>(rows, false);
-      strip(kernel, count, area.m0, rows, n, 0, p.K, a, p.a.row, p.packed + n * p.K, panelStride);
+      const Micro kernel = count == WIDE ? wideKernelFor(rows) : count == NP ? kernelFor<NP>(rows, A::ROWS) : kernelFor<1>(rows, A::ROWS);
+      strip(kernel, count, area.m0, n, rows, 0, p.K, a, p.packed + n * p.K, panelStride, {a.a, 0, 0, 0});
       j += count;
     }
   }
@@ -166,8 +176,8 @@ Grid gridOf(const Product& p, int64_t tilesWanted) {
 
 /** Whether rows of A are better copied into strips: strided by columns, or rows that compete for the same cache sets. */
 bool needsPacking(const Product& p) {
-  if (p.a.column != 1) return true;
-  return p.a.row % 512 == 0 && p.M > MR;
+  if (p.a.column == 1) return p.a.row % 512 == 0 && p.M > MR;
+  return p.a.row != 1 || p.a.column % 512 == 0 || p.N >= 8 * NP * PANEL;
 }
 
 Area areaOf(const Product& p, const Grid& g, int64_t tile) {
@@ -199,7 +209,7 @@ void gemm(Pool& pool, const Product* products, int64_t count) {
     const bool packA = needsPacking(p);
     const int64_t kc = blockOf(p);
     const int64_t bFloats = p.packed ? 0 : ceilDiv(area.n1 - area.n0, PANEL) * PANEL * kc;
-    const int64_t aFloats = packA ? (BLOCK_M + MR) * kc + PANEL : 0;
+    const int64_t aFloats = packA ? MR * kc + PANEL : 0;
     float* scratch = static_cast<float*>(pool.threadScratch(thread, sizeof(float) * static_cast<size_t>(aFloats + bFloats), 3));
     Task{p, area, scratch, scratch + bFloats, packA}.run();
   });
@@ -208,7 +218,7 @@ void gemm(Pool& pool, const Product* products, int64_t count) {
 void pack(Pool& pool, int64_t N, int64_t K, Matrix b, float* packed) {
   pool.parallel(ceilDiv(N, PANEL), [&](int64_t panel, int) {
     const int64_t n = panel * PANEL;
-    packPanel(b.data + n * b.column, b.row, b.column, N - n, K, packed + n * K);
+    packPanels(b.data + n * b.column, b.row, b.column, smaller(PANEL, N - n), K, packed + n * K);
   });
 }
 
