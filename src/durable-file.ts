@@ -23,6 +23,28 @@ export function writeFileAtomic(path: string, content: string | Uint8Array): voi
   fsyncFolder(dirname(path));
 }
 
+/** The same for content that is written piece by piece: `write` fills an open file. */
+export async function writeStreamAtomic<T>(path: string, write: (file: number) => T | Promise<T>): Promise<T> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  makeFolder(dirname(path));
+  let result: T;
+  try {
+    const file = openSync(temporary, 'w');
+    try {
+      result = await write(file);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw diskError(error, path);
+  }
+  fsyncFolder(dirname(path));
+  return result;
+}
+
 /**
  * Makes or replaces a whole folder in one step: `fill` writes files into a temporary one beside it, which is flushed and
  * renamed. A crash leaves the old folder, the new one, or (between two renames) neither but never a mixture; what lies
@@ -41,8 +63,14 @@ export async function writeFolderAtomic(path: string, fill: (folder: string) => 
       else fsyncFile(name);
     }
     fsyncFolder(temporary);
-    if (existsSync(path)) renameSync(path, replaced);
-    renameSync(temporary, path);
+    const replaces = existsSync(path);
+    if (replaces) renameSync(path, replaced);
+    try {
+      renameSync(temporary, path);
+    } catch (error) {
+      if (replaces) renameSync(replaced, path);
+      throw error;
+    }
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
     throw diskError(error, path);

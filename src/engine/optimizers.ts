@@ -72,13 +72,18 @@ export class Optimizer {
   /** Bytes of the optimiser's state. */
   get bytes(): number { return this.memory.bytes; }
 
-  /** Records one update and the clearing of the gradients. `step` counts from 1; `factor` scales all learning rates (schedule). */
-  record(tape: Tape, step: number, factor: number): void {
-    const { adamw, muon, clip } = this.settings;
-    const all = fixedTensor(this.grads, 0, [this.grads.bytes / 4], 'f32', 'gradients');
+  private allGrads(): Tensor { return fixedTensor(this.grads, 0, [this.grads.bytes / 4], 'f32', 'gradients'); }
+
+  /** Records the norm of all gradients and the factor that clips them (into `norm`). */
+  recordNorm(tape: Tape): void {
     const squared = tape.temp([1], 'f32', 'squared norm');
-    tape.emit('squaredNorm', [all, squared], [this.grads.bytes / 4]);
-    tape.emit('clipFactor', [squared, this.norm], [clip]);
+    tape.emit('squaredNorm', [this.allGrads(), squared], [this.grads.bytes / 4]);
+    tape.emit('clipFactor', [squared, this.norm], [this.settings.clip]);
+  }
+
+  /** Records one update by the factor in `norm`, and the clearing of the gradients. `step` counts from 1; `factor` scales all learning rates (schedule). */
+  record(tape: Tape, step: number, factor: number): void {
+    const { adamw, muon } = this.settings;
     for (const run of this.runs) {
       const n = sizeOf(run.weight.shape), grad = run.weight.grad!;
       if (run.method === 'adamw') {
@@ -87,7 +92,7 @@ export class Optimizer {
           [n, lr * factor, beta1, beta2, eps, run.decay ? weightDecay : 0, 1 / (1 - integerPower(beta1, step)), 1 / (1 - integerPower(beta2, step))]);
       } else this.recordMuon(tape, run, grad, n, muon!, factor);
     }
-    tape.emit('fill', [all], [this.grads.bytes / 4, 0]);
+    tape.emit('fill', [this.allGrads()], [this.grads.bytes / 4, 0]);
   }
 
   private recordMuon(tape: Tape, run: Run, grad: Tensor, n: number, settings: MuonSettings, factor: number): void {

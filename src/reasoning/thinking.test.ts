@@ -1,7 +1,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { formatThought, noThinking, reward, splitThought, ThoughtSplitter } from './thinking.ts';
-import { RandomStream } from './random.ts';
+import { RandomStream } from '../engine/random.ts';
 import { taskNamed } from './tasks/index.ts';
 
 const cases: [text: string, inside: boolean, thinking: string, content: string, closed: boolean][] = [

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
 import { digitCompletionTokenizer } from '../../tokenizer/char-tokenizer.ts';
 import type { TokenizerConfig } from '../../tokenizer/tokenizer-json.ts';
-import { writeFolderAtomically } from './atomic-write.ts';
+import { writeFolderAtomic } from '../../durable-file.ts';
 import { formatError } from './format-error.ts';
 import type { ModelConfig, ModelFiles } from './model-files.ts';
 import { readSafetensorsFolder, writeSafetensorsFolder } from './safetensors-folder.ts';
@@ -94,7 +94,7 @@ export interface ModelToSave {
 
 /** Writes a folder that transformers, vLLM, mlx-lm and llama.cpp's converter load. An older folder is replaced whole. */
 export async function saveModelFolder(folder: string, model: ModelToSave): Promise<void> {
-  await writeFolderAtomically(folder, async (place) => {
+  await writeFolderAtomic(folder, async (place) => {
     const put = (name: string, text: string): void => writeFileSync(join(place, name), text, { flag: 'wx' });
     put('config.json', prettyJson(model.config));
     await writeSafetensorsFolder(place, model.tensors, { format: 'pt' }, model.maxShardBytes);

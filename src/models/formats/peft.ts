@@ -6,7 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
-import { writeFolderAtomically } from './atomic-write.ts';
+import { writeFolderAtomic } from '../../durable-file.ts';
 import { formatError, quoted, unsupportedError } from './format-error.ts';
 import { prettyJson } from './hf-folder.ts';
 import { readSafetensors } from './safetensors.ts';
@@ -120,7 +120,7 @@ export async function savePeftAdapter(folder: string, adapter: AdapterToSave): P
     peft_type: 'LORA', base_model_name_or_path: adapter.baseModel, revision: adapter.revision ?? null,
     r: adapter.rank, lora_alpha: adapter.alpha, target_modules: [...targets].sort(),
   };
-  await writeFolderAtomically(folder, async (place) => {
+  await writeFolderAtomic(folder, async (place) => {
     writeFileSync(join(place, configName), prettyJson(config));
     await writeSafetensors(join(place, weightsName), tensors, { format: 'pt' });
   });

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
-import { writeTextAtomically } from './atomic-write.ts';
+import { writeFileAtomic } from '../../durable-file.ts';
 import { formatError, quoted } from './format-error.ts';
 import { missingTensor, readSafetensors, type SafetensorsFile } from './safetensors.ts';
 import { writeSafetensors, writtenSize, type TensorToWrite } from './safetensors-write.ts';
@@ -93,5 +93,5 @@ export async function writeSafetensorsFolder(folder: string, tensors: Iterable<T
     rows.push(...shard.map((t) => `    ${JSON.stringify(t.name)}: ${JSON.stringify(name)}`));
   }
   const text = `{\n  "metadata": {\n    "total_size": ${total}\n  },\n  "weight_map": {\n${rows.join(',\n')}\n  }\n}\n`;
-  await writeTextAtomically(join(folder, index), text);
+  writeFileAtomic(join(folder, index), text);
 }

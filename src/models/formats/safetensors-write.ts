@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { invariant } from '../../errors.ts';
 import { sha256, type Sha256 } from '../../units.ts';
-import { writeFileAtomically } from './atomic-write.ts';
+import { writeStreamAtomic } from '../../durable-file.ts';
 import { dtypeBytes, fromFloat32, type WritableDtype } from './dtypes.ts';
 import { elementCount } from './tensor-source.ts';
 
@@ -33,7 +33,7 @@ export async function writeSafetensors(path: string, tensors: Iterable<TensorToW
   const ordered = [...tensors].sort((a, b) =>
     dtypeBytes[b.dtype ?? 'F32']! - dtypeBytes[a.dtype ?? 'F32']! || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const header = Buffer.from(headerText(ordered, metadata));
-  return writeFileAtomically(path, async (fd) => {
+  return writeStreamAtomic(path, async (fd) => {
     const hash = createHash('sha256');
     let bytes = 0;
     const append = (part: Uint8Array): void => {

@@ -4,7 +4,7 @@
 // year to year (one weekday each, two for a leap year), and up again to the other date.
 
 import { defineTask, fill, phrasesOf, plainAnswer, type Language, type PerLanguage, type Task } from './task.ts';
-import type { RandomStream } from '../random.ts';
+import type { RandomStream } from '../../engine/random.ts';
 
 /** Weekdays count from Monday = 0. */
 interface Span { readonly kind: 'span'; readonly from: number; readonly days: number; readonly before: boolean }

@@ -5,7 +5,7 @@
 import { invariant } from '../../errors.ts';
 import { equals, evaluate } from './expression.ts';
 import { defineTask, fill, phrasesOf, plainAnswer, type PerLanguage, type Task } from './task.ts';
-import type { RandomStream } from '../random.ts';
+import type { RandomStream } from '../../engine/random.ts';
 
 /** Numbers from the largest to the smallest, and the first way to the target that the search meets. */
 export interface Countdown { readonly numbers: readonly number[]; readonly target: number; readonly solution: string }

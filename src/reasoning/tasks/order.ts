@@ -4,7 +4,7 @@
 // last thing written. (Naming the smallest, the second smallest … at once is shorter, but far harder to learn.)
 
 import { defineTask, fill, phrasesOf, plainAnswer, type PerLanguage, type Task } from './task.ts';
-import type { RandomStream } from '../random.ts';
+import type { RandomStream } from '../../engine/random.ts';
 
 interface Numbers { readonly kind: 'numbers'; readonly numbers: readonly number[]; readonly place: Place }
 interface People {

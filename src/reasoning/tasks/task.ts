@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { TiefsucheError } from '../../errors.ts';
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../../engine/random.ts';
 
 export type Language = 'de' | 'en';
 export type Split = 'train' | 'test';

@@ -2,7 +2,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { RandomStream } from '../random.ts';
+import { RandomStream } from '../../engine/random.ts';
 import { formatThought } from '../thinking.ts';
 import { splitOf, taskNamed, tasks, tokeniser, vocabulary, type Language, type Problem, type Task } from './index.ts';
 
