@@ -24,6 +24,7 @@ struct SmallProduct {
   Start start = Start::ZERO;
   const float* factor = nullptr;  // (rows), for SCALED_C
   const Range* ranges = nullptr;  // (rows), for RAGGED: none is empty, and K is not used
+  const float* ahead = nullptr;   // the B of the next product, of the same shape: fetched while this one is computed
 };
 
 // Rows of a tile, and vectors of columns that fit the registers beside them (of 32, or of 16 without AVX-512 and NEON).
@@ -70,8 +71,14 @@ TS_INLINE void tile(const SmallProduct& p, int64_t columns) {
     if (common.from >= common.to) common = {all.to, all.to};
   }
   const auto walk = [&](int64_t from, int64_t to, auto takesPart) TS_LAMBDA {
-    const float *a = p.a + (FORM == Form::TRANSPOSED ? from * lda : from), *b = p.b + from * ldb;
+    const float *a = p.a + (FORM == Form::TRANSPOSED ? from * lda : from), *b = p.b + from * ldb, *ahead = p.ahead;
+    if (ahead) ahead += from * ldb;
     for (int64_t k = from; k < to; k++) {
+      if (ahead) {
+#pragma GCC unroll 8
+        for (int n = 0; n < N; n += PARTS) __builtin_prefetch(ahead + n * W, 0, 2);
+        ahead += ldb;
+      }
       vf right[N];
 #pragma GCC unroll 8
       for (int n = 0; n < N; n++) right[n] = read(b + n * W);
@@ -104,7 +111,12 @@ TS_INLINE void tile(const SmallProduct& p, int64_t columns) {
 template <int R, Form FORM>
 __attribute__((noinline)) void tileRow(SmallProduct p, int64_t columns) {
   constexpr int MOST = tileVectors(R);
-  const auto advance = [&](int n) TS_LAMBDA { p.b += n * W; p.c += n * W; columns -= n * W; };
+  const auto advance = [&](int n) TS_LAMBDA {
+    p.b += n * W;
+    p.c += n * W;
+    if (p.ahead) p.ahead += n * W;
+    columns -= n * W;
+  };
   while (columns >= MOST * W) { tile<R, MOST, FORM, false>(p, 0); advance(MOST); }
   if constexpr (MOST > 4)
     if (columns >= 4 * W) { tile<R, 4, FORM, false>(p, 0); advance(4); }
@@ -132,6 +144,7 @@ inline void product(int64_t rows, int64_t columns, SmallProduct p) {
     p.c += TILE_ROWS * p.ldc;
     if (p.factor) p.factor += TILE_ROWS;
     if (p.ranges) p.ranges += TILE_ROWS;
+    p.ahead = nullptr;
   }
 }
 

@@ -39,6 +39,14 @@ TS_INLINE Range seenOf(int64_t block, int64_t first, int64_t last) {
   return {from < 0 ? 0 : from, to > KEY_BLOCK ? KEY_BLOCK : to};
 }
 
+/** Keys (D, 64) and values (64, Dv) of a block. */
+struct Page {
+  const float* keys = nullptr;
+  int64_t ldk = 0;
+  const float* values = nullptr;
+  int64_t ldv = 0;
+};
+
 /** Rows under way, in the scratch memory of a thread. */
 struct Rows {
   static constexpr int64_t STRIP = 2 * TILE_ROWS;  // rows that go through a block together
@@ -75,9 +83,12 @@ struct Rows {
     }
   }
 
-  /** One block for the rows [from, to), each of which sees a key of it: keys (D, 64) with stride ldk, values (64, Dv). */
-  void attend(int64_t from, int64_t to, int64_t block, const float* keys, int64_t ldk, const float* values, int64_t ldv) const {
-    for (int64_t r = from; r < to; r += STRIP) strip(r, to - r < STRIP ? to - r : STRIP, block, keys, ldk, values, ldv);
+  /** One block for the rows [from, to), each of which sees a key of it. */
+  void attend(int64_t from, int64_t to, int64_t block, Page page, Page next = {}) const {
+    for (int64_t r = from; r < to; r += STRIP) {
+      strip(r, to - r < STRIP ? to - r : STRIP, block, page, next);
+      next = {};
+    }
   }
 
   /** o / sum(l) of a row → out (Dv); 0 for a row that sees nothing (last < 0). */
@@ -97,7 +108,7 @@ struct Rows {
   }
 
  private:
-  void strip(int64_t row, int64_t count, int64_t block, const float* keys, int64_t ldk, const float* values, int64_t ldv) const {
+  void strip(int64_t row, int64_t count, int64_t block, Page page, Page upcoming) const {
     alignas(64) float p[STRIP * KEY_BLOCK], sums[STRIP * 16], next[16], alpha[16];
     Range ranges[STRIP], all{KEY_BLOCK, 0};
     bool ragged = false;
@@ -108,7 +119,7 @@ struct Rows {
       ragged |= range.to - range.from < KEY_BLOCK;
     }
     const int64_t begin = all.from / 16 * 16, end = (all.to + 15) / 16 * 16;
-    product(count, end - begin, {D, q + row * D, D, keys + begin, ldk, p + begin, KEY_BLOCK});
+    product(count, end - begin, {D, q + row * D, D, page.keys + begin, page.ldk, p + begin, KEY_BLOCK, Start::ZERO, nullptr, nullptr, upcoming.keys});
     const int64_t groups = (end - begin) / 16;
     if (!ragged) softmax<4, false>(count, p, ranges, m + row, next, sums);
     else if (groups == 1) softmax<1, true>(count, p + begin, ranges, m + row, next, sums, begin);
@@ -121,7 +132,7 @@ struct Rows {
       float* lanes = l + (row + r) * 16;
       store(lanes, fma(load(lanes), broadcast(alpha[r]), load(sums + r * 16)));
     }
-    const SmallProduct weighed{KEY_BLOCK, p, KEY_BLOCK, values, ldv, o + row * Dv, Dv, Start::SCALED_C, alpha, ranges};
+    const SmallProduct weighed{KEY_BLOCK, p, KEY_BLOCK, page.values, page.ldv, o + row * Dv, Dv, Start::SCALED_C, alpha, ranges, upcoming.values};
     if (ragged) product<Form::RAGGED>(count, Dv, weighed);
     else product(count, Dv, weighed);
   }

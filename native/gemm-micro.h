@@ -81,15 +81,32 @@ inline void packPanels(const float* b, int64_t row, int64_t column, int64_t colu
   }
 }
 
-/** A strip of A: to[k][0..rows-1] = a(0..rows-1, k), MR floats per k; `to` must have room for 16 floats behind its end. */
-inline void packStrip(const float* a, int64_t row, int64_t column, int64_t rows, int64_t kc, float* to) {
-  if (row == 1) {
-    for (int64_t k = 0; k < kc; k++) {
-      __builtin_prefetch(a + (k + 16) * column);
-      store(to + k * MR, load(a + k * column, rows));
+constexpr int64_t stripFloats(int64_t kc) { return kc * MR + 16; }
+
+/** Strips of A: to[i][k][0..MR-1] = a(start(i) …, k), in the order in which A lies; strips are stripFloats(kc) apart.
+ *  `rows` is how many rows of A there are from a on. */
+template <class F>
+inline void packStrips(const float* a, int64_t row, int64_t column, int64_t rows, int64_t strips, F start, int64_t kc, float* to) {
+  if (row != 1) {
+    for (int64_t i = 0; i < strips; i++)
+      packTransposed(a + start(i) * row, row, start(i + 1) - start(i), kc, to + i * stripFloats(kc), MR);
+    return;
+  }
+  constexpr int VECTORS = (MR + W - 1) / W;  // their last lanes run into the next k, which is written afterwards
+  constexpr int64_t STEPS = 8;
+  for (int64_t k0 = 0; k0 < kc; k0 += STEPS) {
+    const int64_t k1 = k0 + STEPS < kc ? k0 + STEPS : kc;
+    for (int64_t i = 0; i < strips; i++) {
+      const float* from = a + start(i);
+      float* strip = to + i * stripFloats(kc);
+      const int64_t left = rows - start(i);
+      for (int64_t k = k0; k < k1; k++) {
+        const float* source = from + k * column;
+        __builtin_prefetch(source + STEPS * column);
+        for (int v = 0; v < VECTORS; v++)
+          vstore(strip + k * MR + v * W, left >= VECTORS * W ? vload(source + v * W) : vload(source + v * W, left - v * W));
+      }
     }
-  } else {
-    packTransposed(a, row, rows, kc, to, MR);
   }
 }
 

@@ -35,7 +35,7 @@ void attention(Pool& pool, const Command& c) {
       const int64_t row = piece.row + b * KEY_BLOCK, n = smaller(KEY_BLOCK, piece.length - b * KEY_BLOCK);
       int64_t until = count;  // a small window leaves this block behind for the later queries
       while (until > 0 && rows.first[until - 1] >= (b + 1) * KEY_BLOCK) until--;
-      rows.attend(0, until, b, keys.at(row, n, g), n, v + row * s.ldv + g * s.hsv, s.ldv);
+      rows.attend(0, until, b, {keys.at(row, n, g), n, v + row * s.ldv + g * s.hsv, s.ldv});
     }
 
     for (int64_t i = 0; i < piece.count; i++) {

@@ -121,7 +121,7 @@ struct Chunk {
     }
   }
 
-  /** dk += dsᵀ · q, dv += pᵀ · dout */
+  /** dk += dsᵀ · q, dv += pᵀ · dout; the first chunk that sees a key begins its chains. */
   void addKeys(int64_t block, int64_t n) const {
     const AttentionShape& s = p.s;
     const int64_t first = block * KEY_BLOCK;
@@ -131,9 +131,10 @@ struct Chunk {
       const int64_t from = larger(0, first + j - begin) * s.group;
       const int64_t to = s.window > 0 ? smaller(rows, (first + j + count - 1 + s.window - begin) * s.group) : rows;
       if (from >= to) continue;
+      const Start start = first + j >= begin ? Start::ZERO : Start::C;
       float *dk = p.grads.dk + key * s.ldk + g * s.hsk, *dv = p.grads.dv + key * s.ldv + g * s.hsv;
-      product<Form::TRANSPOSED>(count, s.D, {to - from, ds + from * KEY_BLOCK + j, KEY_BLOCK, q + from * s.D, s.D, dk, s.ldk, Start::C});
-      product<Form::TRANSPOSED>(count, s.Dv, {to - from, weights + from * KEY_BLOCK + j, KEY_BLOCK, dout + from * s.Dv, s.Dv, dv, s.ldv, Start::C});
+      product<Form::TRANSPOSED>(count, s.D, {to - from, ds + from * KEY_BLOCK + j, KEY_BLOCK, q + from * s.D, s.D, dk, s.ldk, start});
+      product<Form::TRANSPOSED>(count, s.Dv, {to - from, weights + from * KEY_BLOCK + j, KEY_BLOCK, dout + from * s.Dv, s.Dv, dv, s.ldv, start});
     }
   }
 
@@ -146,15 +147,6 @@ struct Chunk {
       }
   }
 };
-
-/** dk = dv = 0 for some positions. */
-void clearKeys(const Problem& p, int64_t row, int64_t count, int64_t g) {
-  const AttentionShape& s = p.s;
-  for (int64_t t = row; t < row + count; t++) {
-    memset(p.grads.dk + t * s.ldk + g * s.hsk, 0, static_cast<size_t>(s.D) * 4);
-    memset(p.grads.dv + t * s.ldv + g * s.hsv, 0, static_cast<size_t>(s.Dv) * 4);
-  }
-}
 
 /** Keys of a block of the document. */
 int64_t keysOf(const Piece& piece, int64_t block) { return smaller(KEY_BLOCK, piece.length - block * KEY_BLOCK); }
@@ -213,7 +205,6 @@ void attentionBackward(Pool& pool, const Command& c) {
   if (wholeDocuments(s, starts, pool.threads())) {
     pool.parallel(s.documents * s.Hkv, [&](int64_t task, int thread) {
       const int64_t d = order.document[task / s.Hkv], g = task % s.Hkv;
-      clearKeys(p, starts[d], starts[d + 1] - starts[d], g);
       for (int64_t i = order.first[d]; i < order.first[d + 1]; i++) {
         const Chunk chunk = chunkOf(i, g, thread);
         for (int64_t b = chunk.firstBlock(); b <= chunk.lastBlock(); b++) {
@@ -233,7 +224,6 @@ void attentionBackward(Pool& pool, const Command& c) {
     const int64_t g = task % s.Hkv;
     if (task < keyTasks) {
       const Piece& block = blocks[task / s.Hkv];
-      clearKeys(p, block.row + block.index * KEY_BLOCK, block.count, g);
       for (int64_t i = order.first[block.document] + block.index * KEY_BLOCK / queries; i < order.first[block.document + 1]; i++) {
         if (s.firstSeen(pieces[i].index * queries) >= (block.index + 1) * KEY_BLOCK) break;
         const Chunk chunk = chunkOf(i, g, thread);

@@ -68,15 +68,27 @@ void attentionCached(Pool& pool, const Command& c) {
       if (first / KEY_BLOCK < firstBlock) firstBlock = first / KEY_BLOCK;
       if (last / KEY_BLOCK > lastBlock) lastBlock = last / KEY_BLOCK;
     }
-    for (int64_t b = firstBlock; b <= lastBlock; b++) {
-      const auto sees = [&](int64_t i) { return rows.first[i * group] < (b + 1) * KEY_BLOCK && rows.last[i * group] >= b * KEY_BLOCK; };
-      for (int64_t i = 0, next; i < count; i = next) {
-        next = i + 1;
-        if (!sees(i)) continue;
-        const int64_t page = table.page(begin + i, b);
-        while (next < count && sees(next) && table.page(begin + next, b) == page) next++;
-        rows.attend(i * group, next * group, b, keys + (page * Hkv + g) * D * KEY_BLOCK, KEY_BLOCK, values + (page * Hkv + g) * KEY_BLOCK * Dv, Dv);
+    /** The next rows [from, to) that read one page, at or behind (block, from); none left: a block behind the last. */
+    struct Step { int64_t block, from, to, page; };
+    const auto find = [&](int64_t block, int64_t from) {
+      for (; block <= lastBlock; block++, from = 0) {
+        const auto sees = [&](int64_t i) { return rows.first[i * group] < (block + 1) * KEY_BLOCK && rows.last[i * group] >= block * KEY_BLOCK; };
+        while (from < count && !sees(from)) from++;
+        if (from == count) continue;
+        const int64_t page = table.page(begin + from, block);
+        int64_t to = from + 1;
+        while (to < count && sees(to) && table.page(begin + to, block) == page) to++;
+        return Step{block, from, to, page};
       }
+      return Step{block, 0, 0, 0};
+    };
+    const auto pageOf = [&](const Step& step) {
+      const int64_t at = (step.page * Hkv + g) * KEY_BLOCK;
+      return step.block <= lastBlock ? Page{keys + at * D, KEY_BLOCK, values + at * Dv, Dv} : Page{};
+    };
+    for (Step step = find(firstBlock, 0), next; step.block <= lastBlock; step = next) {
+      next = find(step.block, step.to);
+      rows.attend(step.from * group, step.to * group, step.block, pageOf(step), pageOf(next));
     }
     for (int64_t i = 0; i < count; i++)
       for (int64_t h = 0; h < group; h++) rows.finish(i * group + h, out + (begin + i) * ldo + (g * group + h) * Dv);

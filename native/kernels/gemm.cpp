@@ -7,14 +7,34 @@
 #include <type_traits>
 #include <utility>
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
+
 #include "gemm-micro.h"
 #include "pool.h"
 
 namespace ts::ISA {
 namespace {
 
-constexpr int64_t BLOCK_K = 640;
-constexpr int64_t TILE_N = 512, TILE_M = 512;
+constexpr int64_t TILE_M = 512;
+
+/** A block of B, blockK() × tileN(), stays in the second-level cache, while strips of A pass through the first. */
+int64_t cacheBytes() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  static const int64_t bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return 1 << 20;
+}
+int64_t blockK() { return cacheBytes() >= 1 << 20 ? 640 : 384; }
+int64_t tileN() {
+  const int64_t columns = cacheBytes() * 2 / 3 / (4 * blockK()) / 64 * 64;
+  return columns < 128 ? 128 : columns > 512 ? 512 : columns;
+}
+
+/** So many strips are packed together: where A lies across the strips, ten lines of memory at a time. */
+constexpr int64_t STRIPS = 168 / MR;
 constexpr int SMALL_M = 4;          // up to here B streams through once, and more panels at a time hide the latency of fma
 
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -48,8 +68,8 @@ bool isOnto(const Product& p) { return p.accumulate && p.alpha != 1.0f; }
 
 /** Length of the blocks that K is walked in. */
 int64_t blockOf(const Product& p) {
-  if (p.K <= BLOCK_K || isOnto(p)) return p.K;
-  return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, BLOCK_K)), 8) * 8;
+  if (p.K <= blockK() || isOnto(p)) return p.K;
+  return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, blockK())), 8) * 8;
 }
 
 struct Area { int64_t m0, m1, n0, n1; };
@@ -117,14 +137,17 @@ struct Task {
         const float* a = p.a.data + m * p.a.row + k0 * p.a.column;
         Rows source{a, p.a.column == 1 ? p.a.row : p.a.column, p.a.column == 1 ? A::ROWS : A::COLUMNS};
         if (packA) {
-          packStrip(a, p.a.row, p.a.column, rows, kc, aPacked);
-          source = {aPacked, MR, A::COLUMNS};
+          const int64_t within = i % STRIPS;
+          if (within == 0) {
+            packStrips(a, p.a.row, p.a.column, p.M - m, smaller(STRIPS, strips - i), [&](int64_t j) { return start(i + j) - m; }, kc, aPacked);
+          }
+          source = {aPacked + within * stripFloats(kc), MR, A::COLUMNS};
         }
         for (int64_t j = 0; j < groups; j++) {
           const int count = static_cast<int>(smaller(NP, panels - j * NP));
           const Micro kernel = count == NP ? kernelFor<NP>(rows, source.layout) : kernelFor<1>(rows, source.layout);
           strip(kernel, count, m, area.n0 + j * NP * PANEL, rows, k0, kc, source, b + j * NP * panelStride, panelStride,
-                aheadOf(a + rows * p.a.row, j, groups, kc));
+                aheadOf(source, rows, j, groups, kc));
         }
       }
       k0 += kc;
@@ -132,13 +155,18 @@ struct Task {
   }
 
   /** The part of the next strip's A that is fetched beside group j: some rows, or some k of all rows. */
-  Ahead aheadOf(const float* next, int64_t j, int64_t groups, int64_t kc) const {
-    if (p.a.column == 1) {
+  Ahead aheadOf(const Rows& source, int64_t rows, int64_t j, int64_t groups, int64_t kc) const {
+    if (source.layout == A::ROWS) {
+      const float* next = source.a + rows * source.ld;
       const int64_t from = MR * j / groups, to = MR * (j + 1) / groups;
-      return {next + from * p.a.row, to - from, p.a.row, 16};
+      return {next + from * source.ld, to - from, source.ld, 16};
+    }
+    if (packA) {  // one after the other
+      const int64_t lines = ceilDiv(MR, groups);
+      return {source.a + stripFloats(kc) + 16 * lines * (kc / 16) * j, lines, 16, 16 * lines};
     }
     const int64_t from = kc * j / groups, count = ceilDiv(16, groups);
-    return {next + MR / 2 * p.a.row + from * p.a.column, count, p.a.column, count * p.a.column};
+    return {source.a + rows + MR / 2 + from * source.ld, count, source.ld, count * source.ld};
   }
 
   /** A row or a few against packed panels: each panel is read once, from end to end. */
@@ -163,7 +191,8 @@ struct Grid { int64_t rows, columns, first; };  // tiles down and across, number
 Grid gridOf(const Product& p, int64_t tilesWanted) {
   const int64_t panelGroups = ceilDiv(p.N, NP * PANEL);
   if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {0, 0, 0};
-  Grid g{ceilDiv(p.M, TILE_M), ceilDiv(p.N, TILE_N), 0};
+  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN()), 0};
+  if (g.rows == 0) g.rows = 1;
   if (g.columns > panelGroups) g.columns = panelGroups;
   while (g.rows * g.columns < tilesWanted) {
     const int64_t height = ceilDiv(p.M, g.rows), width = ceilDiv(p.N, g.columns);
@@ -209,7 +238,7 @@ void gemm(Pool& pool, const Product* products, int64_t count) {
     const bool packA = needsPacking(p);
     const int64_t kc = blockOf(p);
     const int64_t bFloats = p.packed ? 0 : ceilDiv(area.n1 - area.n0, PANEL) * PANEL * kc;
-    const int64_t aFloats = packA ? MR * kc + PANEL : 0;
+    const int64_t aFloats = packA ? STRIPS * stripFloats(kc) : 0;
     float* scratch = static_cast<float*>(pool.threadScratch(thread, sizeof(float) * static_cast<size_t>(aFloats + bFloats), 3));
     Task{p, area, scratch, scratch + bFloats, packA}.run();
   });
