@@ -1,7 +1,7 @@
 // A kernel is what a backend executes: a name, the plain TypeScript version that defines what is right, and a count of
 // its floating point operations. Ops (ops/*.ts) record kernels on the tape; backends look faster versions up by name.
 
-/** Counters of floating point operations, a multiply-add counting 2. */
+/** Counters of floating point operations: matrix products and attention, a multiply-add counting 2. Norms, activations and the like (under 1 %) are not counted, as is the custom. */
 export interface Flops {
   /** What the mathematics of the model asks for. */
   model: number;

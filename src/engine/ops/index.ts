@@ -8,6 +8,7 @@ import { concatColumnsOp } from './concat-columns.ts';
 import { crossEntropyOp } from './cross-entropy.ts';
 import { embeddingOp } from './embedding.ts';
 import { linearOp } from './linear.ts';
+import { measureOp } from './measure.ts';
 import { mlaKeysOp } from './mla-keys.ts';
 import { moeExpertsOp } from './moe-experts.ts';
 import { moeRouteOp } from './moe-route.ts';
@@ -27,6 +28,7 @@ export const ops: readonly Op[] = [
   crossEntropyOp,
   embeddingOp,
   linearOp,
+  measureOp,
   mlaKeysOp,
   moeExpertsOp,
   moeRouteOp,

@@ -122,7 +122,6 @@ export const moeExpertsOp: Op = {
     { name: 'groupedLinearBackwardWeight', flops, reference: perExpert(linearReferences['linearBackwardWeight'], 2) }, // t = dy, x, dw, offsets
     {
       name: 'moeCombine', // t = ys, place, weights, y; a = T, K, C
-      flops: (a) => ({ model: 2 * a[0] * a[1] * a[2] }),
       reference: ([ys, place, weights, y], [T, K, C]) => {
         for (let t = 0; t < T; t++) for (let c = 0; c < C; c++) {
           let sum = 0;
@@ -133,7 +132,6 @@ export const moeExpertsOp: Op = {
     },
     {
       name: 'moeCombineBackward', // t = dy, ys, place, weights, dys (overwritten), dweights (overwritten); a = T, K, C
-      flops: (a) => ({ model: 4 * a[0] * a[1] * a[2] }),
       reference: ([dy, ys, place, weights, dys, dweights], [T, K, C]) => {
         for (let t = 0; t < T; t++) for (let k = 0; k < K; k++) {
           const slot = place[t * K + k] * C, weight = weights[t * K + k];

@@ -53,7 +53,6 @@ export const optimizersOp: Op = {
     },
     {
       name: 'matmul', // t = A, B, C; a = M, N, K, lda, ldb, ldc, transA, transB, accumulate, α: C (+)= α op(A) op(B)
-      flops: (a) => ({ model: 0 * a[0] }), // the optimiser is not the model
       reference: ([A, B, C], [M, N, K, lda, ldb, ldc, transA, transB, accumulate, alpha]) => {
         for (let i = 0; i < M; i++) for (let j = 0; j < N; j++) {
           let sum = 0;

@@ -33,7 +33,6 @@ export const rmsNormOp: Op = {
   kernels: [
     {
       name: 'rmsNorm', // t = x, weight, y, rstd (T·G); a = T, G, C, ldx, ldy, eps
-      flops: (a) => ({ model: 4 * a[0] * a[1] * a[2] }),
       reference: ([x, w, y, rstd], [T, G, C, ldx, ldy, eps]) => {
         for (let t = 0; t < T; t++) for (let g = 0; g < G; g++) {
           const xi = t * ldx + g * C, yi = t * ldy + g * C;
@@ -47,7 +46,6 @@ export const rmsNormOp: Op = {
     },
     {
       name: 'rmsNormBackward', // t = x, weight, rstd, dy, dx?, dw? (+=), partial?; a = T, G, C, ldx, lddy, lddx, accumulate dx
-      flops: (a) => ({ model: 8 * a[0] * a[1] * a[2] }),
       reference: ([x, w, rstd, dy, dx, dw], [T, G, C, ldx, lddy, lddx, accumulate]) => {
         for (let t = 0; t < T; t++) for (let g = 0; g < G; g++) {
           const xi = t * ldx + g * C, di = t * lddy + g * C, oi = t * lddx + g * C;

@@ -38,7 +38,6 @@ export const ropeOp: Op = {
   kernels: [
     {
       name: 'rope', // t = x (in place), table, positions; a = T, heads, head stride, start, R, ld, interleaved, direction
-      flops: (a) => ({ model: 3 * a[0] * a[1] * a[4] }),
       reference: ([x, table, positions], [T, heads, headStride, start, R, ld, interleaved, direction]) => {
         const half = R / 2;
         for (let t = 0; t < T; t++) for (let h = 0; h < heads; h++) for (let i = 0; i < half; i++) {

@@ -24,7 +24,6 @@ export const swigluOp: Op = {
   kernels: [
     {
       name: 'swiglu', // t = gateUp, h; a = T, F, ld
-      flops: (a) => ({ model: 6 * a[0] * a[1] }),
       reference: ([gu, h], [T, F, ld]) => {
         for (let t = 0; t < T; t++) for (let f = 0; f < F; f++) {
           const gate = gu[t * ld + f];
@@ -34,7 +33,6 @@ export const swigluOp: Op = {
     },
     {
       name: 'swigluBackward', // t = gateUp, dh, dgateUp; a = T, F, ld, ldd, accumulate
-      flops: (a) => ({ model: 12 * a[0] * a[1] }),
       reference: ([gu, dh, dgu], [T, F, ld, ldd, accumulate]) => {
         for (let t = 0; t < T; t++) for (let f = 0; f < F; f++) {
           const gate = gu[t * ld + f], up = gu[t * ld + F + f], d = dh[t * F + f];

@@ -1,0 +1,41 @@
+// npm run bench -- train|generate|gemm …: one JSON line on stdout with --json, a table otherwise.
+// --peer PYTHON lets the peer of bench/peers take turns with us in the same run (see peers/README.md).
+
+import { parseArgs } from 'node:util';
+import { benchModels } from './models.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
+    batch: { type: 'string', default: '1' }, json: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
+    peer: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
+  },
+});
+
+const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
+npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
+npm run bench -- gemm [--threads 1] [--json]`;
+
+async function run(): Promise<Record<string, unknown>> {
+  const [what] = positionals, { model } = values, threads = Number(values.threads);
+  if (what === 'train' && benchModels[model]) {
+    const { benchTrain } = await import('./train.ts');
+    if (values.profile) return (await import('./profile.ts')).profileTrain(model, threads, Number(values.steps));
+    if (values.peer) return (await import('./pairs.ts')).pairTrain(model, { threads, python: values.peer, compile: values.compile, pairs: Number(values.pairs) });
+    return benchTrain(model, { threads, steps: Number(values.steps) });
+  }
+  if (what === 'generate' && benchModels[model]) {
+    const { benchGenerate, pairGenerate } = await import('./generate.ts');
+    if (values.peer) return pairGenerate(model, { threads, python: values.peer, batch: Number(values.batch), pairs: Number(values.pairs) });
+    return benchGenerate(model, { threads, batch: Number(values.batch), rounds: 3 });
+  }
+  if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
+  process.stderr.write(`${usage}\n`);
+  process.exit(2);
+}
+
+const result = await run();
+if (values.json) console.log(JSON.stringify(result));
+else for (const [key, value] of Object.entries(result)) console.log(`${key.padEnd(24)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
+process.exit(0);

@@ -1,0 +1,49 @@
+// Interleaved pairs: ours, theirs, theirs, ours, …; the ratio of each pair, and the median. Pairs during which others used
+// more than 5 % of the machine are discarded, unless nothing would be left: then the ratio by processor time is given.
+
+import { Peer } from './peer.ts';
+import { median, statusMiB, timed } from './machine.ts';
+import { openTrain } from './train.ts';
+
+export interface Pair { ours: number; theirs: number; load: number; oursCpu: number; theirsCpu: number }
+
+export function summarise(pairs: readonly Pair[]): Record<string, unknown> {
+  const quiet = pairs.filter((p) => p.load <= 0.05), used = quiet.length >= 3 ? quiet : pairs;
+  const round = (x: number): number => Number(x.toPrecision(4));
+  return {
+    ratio: round(median(used.map((p) => p.ours / p.theirs))), ratios: used.map((p) => round(p.ours / p.theirs)), ours: round(median(used.map((p) => p.ours))), theirs: round(median(used.map((p) => p.theirs))),
+    ratio_by_cpu_time: round(median(pairs.map((p) => p.oursCpu / p.theirsCpu))), pairs: pairs.length, quiet_pairs: quiet.length, busy: quiet.length < 3,
+  };
+}
+
+export async function takeTurns(pairs: number, ours: () => Promise<{ rate: number; cpuRate: number; load: number | null }>, theirs: () => Promise<{ rate: number; cpuRate: number; load: number | null }>): Promise<Pair[]> {
+  const result: Pair[] = [];
+  for (let i = 0; i < pairs; i++) {
+    const first = await (i % 2 === 0 ? ours() : theirs()), second = await (i % 2 === 0 ? theirs() : ours());
+    const [a, b] = i % 2 === 0 ? [first, second] : [second, first];
+    result.push({ ours: a.rate, theirs: b.rate, oursCpu: a.cpuRate, theirsCpu: b.cpuRate, load: Math.max(a.load ?? 0, b.load ?? 0) });
+  }
+  return result;
+}
+
+export async function pairTrain(model: string, { threads, python, compile, pairs }: { threads: number; python: string; compile: boolean; pairs: number }): Promise<Record<string, unknown>> {
+  const peer = new Peer(python, 'train.py', ['--model', model, '--threads', String(threads), ...(compile ? ['--compile'] : [])]);
+  const ready = await peer.ready;
+  const bench = openTrain(model, threads);
+  await bench.step();
+  await bench.step();
+  const result = await takeTurns(pairs, async () => {
+    const steps = 2, { seconds, cpuSeconds, otherLoad } = await timed(async () => { for (let i = 0; i < steps; i++) await bench.step(); });
+    return { rate: (steps * bench.tokens) / seconds, cpuRate: (steps * bench.tokens) / cpuSeconds, load: otherLoad };
+  }, async () => {
+    const answer = await peer.ask('2');
+    return { rate: answer.tokens_per_s, cpuRate: (2 * bench.tokens) / Number(answer['cpu_seconds']), load: answer.other_load };
+  });
+  peer.close();
+  const summary = {
+    what: 'train', model, threads, peer: compile ? 'torch.compile' : 'torch eager', isa: bench.backend.info().isa, ...summarise(result),
+    peak_rss_mib: Math.round(statusMiB('VmHWM')), rss_before_model_mib: Math.round(bench.memory.before), peer_peak_rss_mib: ready['peak_rss_mib'], peer_rss_before_model_mib: ready['rss_before_model_mib'],
+  };
+  bench.close();
+  return summary;
+}

@@ -1,0 +1,56 @@
+// Training steps of the benchmark models: forward, backward, clipping and AdamW, random tokens, f32.
+
+import { CpuBackend } from '../src/engine/backends/cpu/cpu.ts';
+import { Arena } from '../src/engine/program.ts';
+import { RandomStream } from '../src/engine/random.ts';
+import type { Batch } from '../src/models/loss.ts';
+import { Model } from '../src/models/model.ts';
+import { Updater } from '../src/training/updater.ts';
+import { fmaPeak, median, statusMiB, timed } from './machine.ts';
+import { benchModels } from './models.ts';
+
+export interface TrainBench { step(): Promise<void>; readonly tokens: number; readonly flop: () => number; readonly memory: { before: number }; readonly profile: Map<string, { calls: number; seconds: number }>; readonly backend: CpuBackend; close(): void }
+
+export function openTrain(name: string, threads: number): TrainBench {
+  const { config, batch, length } = benchModels[name]!;
+  const backend = new CpuBackend();
+  backend.setThreads(threads);
+  const before = statusMiB('VmRSS');
+  const model = new Model(backend, config, { trainable: true, maxPositions: length });
+  model.parameters.initialise(0);
+  const arena = new Arena(backend);
+  const updater = new Updater(model, arena, { adamw: { lr: 1e-4, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1 }, clip: 1 }, 0.001);
+  const random = new RandomStream(0, 0), n = batch * length;
+  const ids = Int32Array.from({ length: n }, () => random.integer(0, config.vocab_size - 1));
+  const data: Batch = {
+    ids, lengths: new Array<number>(batch).fill(length), rows: Int32Array.from(ids.keys()), coefficients: new Float32Array(n).fill(1 / n),
+    targets: Int32Array.from({ length: n }, () => random.integer(0, config.vocab_size - 1)),
+  };
+  let step = 0, flop = 0;
+  return {
+    tokens: n, flop: () => flop, memory: { before }, backend, profile: new Map(),
+    async step() { flop = (await updater.update([data], ++step, 1)).flops.model; },
+    close() { updater.close(); arena.close(); model.close(); backend.close(); },
+  };
+}
+
+export async function benchTrain(name: string, { threads, steps }: { threads: number; steps: number }): Promise<Record<string, unknown>> {
+  const bench = openTrain(name, threads);
+  await bench.step();
+  await bench.step();
+  const peak = await fmaPeak(bench.backend), rates: number[] = [], loads: number[] = [], cpu: number[] = [];
+  for (let i = 0; i < steps; i++) {
+    const { seconds, cpuSeconds, otherLoad } = await timed(() => bench.step());
+    rates.push(bench.tokens / seconds);
+    cpu.push(bench.tokens / cpuSeconds);
+    if (otherLoad !== null) loads.push(otherLoad);
+  }
+  const rate = median(rates);
+  const result = {
+    model: name, isa: bench.backend.info().isa, threads, tokens_per_s: Math.round(rate), tokens_per_cpu_s: Math.round(median(cpu)), flop_per_step: bench.flop(),
+    flops_share_of_peak: Number(((bench.flop() / bench.tokens) * rate / peak).toFixed(3)), peak_gflops: Math.round(peak / 1e9),
+    peak_rss_mib: Math.round(statusMiB('VmHWM')), rss_before_model_mib: Math.round(bench.memory.before), other_load: loads.length > 0 ? Number(median(loads).toFixed(3)) : null,
+  };
+  bench.close();
+  return result;
+}

@@ -1,0 +1,64 @@
+// The rules of the house (docs/architecture.md), checked: imports go one way, every op, architecture, task, method and
+// command is listed, files have heads and stay short, nothing is called utils.
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const src = join(root, 'src');
+const files = readdirSync(src, { recursive: true }).map(String).filter((f) => f.endsWith('.ts')).sort();
+const sources = files.filter((f) => !f.endsWith('.test.ts'));
+const text = (file: string): string => readFileSync(join(src, file), 'utf8');
+const roomOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : '');
+
+/** Which rooms a room may import from, beside itself and the files at the root of src. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  ledger: [], tokenizer: [], corpus: ['ledger', 'tokenizer'], engine: ['ledger'],
+  models: ['engine', 'tokenizer', 'ledger'],
+  reasoning: ['models', 'engine', 'tokenizer', 'ledger'],
+  evaluation: ['reasoning', 'models', 'engine', 'tokenizer', 'ledger'],
+  training: ['evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
+  serving: ['evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
+  dossier: ['ledger'],
+  cli: ['serving', 'dossier', 'training', 'evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
+};
+
+test('imports go one way', () => {
+  const wrong: string[] = [];
+  for (const file of files) {
+    for (const [, from] of text(file).matchAll(/from '(\.[^']+)'|import\('(\.[^']+)'\)/g)) {
+      if (from === undefined) continue;
+      const target = relative(src, resolve(src, dirname(file), from));
+      const [room, other] = [roomOf(file), roomOf(target)];
+      if (other === room || other === '' || target.startsWith('..')) continue;
+      if (room === '' || !mayImport[room]?.includes(other)) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('every op, architecture, task and method is listed', () => {
+  const listed: [folder: string, index: string, what: RegExp][] = [
+    ['engine/ops', 'engine/ops/index.ts', /^export const \w+: Op = \{/m],
+    ['models', 'models/index.ts', /^export const \w+: Architecture = /m],
+    ['reasoning/tasks', 'reasoning/tasks/index.ts', /= defineTask(<[^>]*>)?\(/],
+    ['training', 'training/methods.ts', /^export const \w+ = defineMethod\(/m],
+  ];
+  for (const [folder, index, what] of listed) {
+    const own = sources.filter((f) => dirname(f) === folder && f !== index && what.test(text(f)));
+    assert.ok(own.length > 0, `nothing found in ${folder}`);
+    for (const file of own) assert.match(text(index), new RegExp(`'\\./${basename(file).replaceAll('.', '\\.')}'`), `${file} is not listed in ${index}`);
+  }
+});
+
+test('files have a head that says what they are for, and stay under 600 lines', () => {
+  for (const file of sources) {
+    assert.match(text(file), /^(#![^\n]*\n)?(\/\/|\/\*\*)/, `${file} has no head`);
+    assert.ok(text(file).split('\n').length <= 600, `${file} has more than 600 lines`);
+    assert.doesNotMatch(basename(file), /^(utils?|helpers?|manager)\.ts$/, `${file} has a name that says nothing`);
+    assert.doesNotMatch(text(file), /export default/, `${file} has a default export`);
+  }
+});
