@@ -85,8 +85,9 @@ for (const { name, file, maskedScore } of cases) for (const backend of backends)
       const got = await lossAndGradients(model, nextTokenBatch(Int32Array.from(ids)));
       assert.ok(Math.abs(got.loss - loss) < 2e-5, `loss of ${key}: ${got.loss}, expected ${loss}`);
       for (const spec of model.parameters.specs) {
-        if (spec.kind === 'buffer') continue;
-        const d = maxError(model.parameters.readGrad(spec.name), tensors.readFloat32(`${key}.grad.${spec.name}`));
+        const name = `${key}.grad.${spec.name}`;
+        if (spec.kind === 'buffer' || (key === 'a' && !tensors.tensors.has(name))) continue; // every fixture has those of b
+        const d = maxError(model.parameters.readGrad(spec.name), tensors.readFloat32(name));
         assert.ok(d.error <= 2e-5 * Math.max(d.largest, 0.1), `gradient of ${spec.name} (${key}): off by ${d.error} of ${d.largest}`);
       }
     }
@@ -107,8 +108,9 @@ for (const name of readdirSync(`${fixtures}mtp`)) for (const backend of backends
       assert.ok(Math.abs(got.loss - main_loss) < 2e-5, `main loss of ${key}: ${got.loss}, expected ${main_loss}`);
       assert.ok(Math.abs(got.ahead - expected.lambda * expected.sequences[key]!.mtp_loss) < 2e-5, `MTP loss of ${key}: ${got.ahead / expected.lambda}, expected ${expected.sequences[key]!.mtp_loss}`);
       for (const spec of model.parameters.specs) {
-        if (spec.kind === 'buffer') continue;
-        const d = maxError(model.parameters.readGrad(spec.name), tensors.readFloat32(`${key}.grad.${spec.name}`));
+        const name = `${key}.grad.${spec.name}`;
+        if (spec.kind === 'buffer' || (key === 'a' && !tensors.tensors.has(name))) continue; // every fixture has those of b
+        const d = maxError(model.parameters.readGrad(spec.name), tensors.readFloat32(name));
         assert.ok(d.error <= 2e-5 * Math.max(d.largest, 0.1), `gradient of ${spec.name} (${key}): off by ${d.error} of ${d.largest}`);
       }
     }
