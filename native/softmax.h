@@ -3,6 +3,8 @@
 //   z = logit / temperature (−inf outside the support),  m = max z,  e = exp(z − m),
 //   total = Σ e (entry j in lane j mod 16, one fixed tree; entries outside the support are exact zeros),
 //   logp = z − (m + log total).
+// e below e^−64 is an exact zero as well: too small to matter in any sum, it would become denormal numbers, which are
+// very slow, in the products of the backward pass.
 #pragma once
 #include "math.h"
 #include "rows.h"
@@ -49,10 +51,12 @@ inline Softmax softmax(const float* z, float* e, int64_t n) {
   const float m = largest(z, n);
   V16 totals = zero(), weighted = zero();
   along(n, [&](int64_t i, auto lanes) TS_LAMBDA {
-    const V16 below = lanes.loadOr(z + i, -INFINITY) - broadcast(m), x = exp(below);
+    const V16 lowest = broadcast(-64.0f), difference = lanes.loadOr(z + i, -INFINITY) - broadcast(m);
+    const V16 d = max(lowest, difference);  // NaN stays
+    const V16 x = select(difference < lowest, zero(), exp(d));
     lanes.store(e + i, x);
     totals += x;
-    weighted = select(x > zero(), fma(x, below, weighted), weighted);  // 0 · −inf counts 0
+    weighted = fma(x, d, weighted);
   });
   const float total = sum(totals), logTotal = log1(total);
   return {m, total, m + logTotal, logTotal - sum(weighted) / total};

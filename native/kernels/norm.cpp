@@ -37,10 +37,10 @@ struct Group {
 TS_INLINE void groupBackward(const Group& o, int64_t C) {
   const V16 r = broadcast(o.rstd);
   if (o.dx) {
-    const float along1 = sum(fold(C, zero(), [&](V16 s, int64_t i, auto lanes) TS_LAMBDA {
+    const float projection = sum(fold(C, zero(), [&](V16 s, int64_t i, auto lanes) TS_LAMBDA {
       return fma(lanes.load(o.w + i) * lanes.load(o.dy + i), lanes.load(o.x + i), s);
     }));
-    const V16 mean = broadcast(along1 * o.rstd / static_cast<float>(C));
+    const V16 mean = broadcast(projection * o.rstd / static_cast<float>(C));
     along(C, [&](int64_t i, auto lanes) TS_LAMBDA {
       const V16 normed = lanes.load(o.x + i) * r, d = r * (lanes.load(o.w + i) * lanes.load(o.dy + i) - normed * mean);
       lanes.store(o.dx + i, o.accumulate ? lanes.load(o.dx + i) + d : d);
