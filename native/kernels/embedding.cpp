@@ -7,8 +7,10 @@ namespace {
 
 /** Ends the program if an index lies outside 0 … limit − 1. */
 void checkIndices(Pool& pool, const char* what, const int32_t* index, int64_t n, int64_t limit) {
-  for (int64_t i = 0; i < n; i++)
-    if (index[i] < 0 || index[i] >= limit) pool.fail("%s: entry %lld is %d, outside of 0 to %lld", what, static_cast<long long>(i), index[i], static_cast<long long>(limit - 1));
+  for (int64_t i = 0; i < n; i++) {
+    if (index[i] >= 0 && index[i] < limit) continue;
+    pool.fail("%s: entry %lld is %d, outside of 0 to %lld", what, static_cast<long long>(i), index[i], static_cast<long long>(limit - 1));
+  }
 }
 
 // t = ids, table, out; a = T, V, C

@@ -49,7 +49,9 @@ TS_INLINE float lossOf(const Rows& o, int64_t r, float logp, float& g) {
 /** Row r: its logits in `z` become dz. */
 void rowLoss(Pool& pool, int thread, const Rows& o, int64_t r, float* z) {
   const int32_t target = o.targets[r];
-  if (target < 0 || target >= o.V) pool.fail("crossEntropy: target %d of row %lld lies outside of the vocabulary of %lld", target, static_cast<long long>(r), static_cast<long long>(o.V));
+  if (target < 0 || target >= o.V) {
+    pool.fail("crossEntropy: target %d of row %lld lies outside of the vocabulary of %lld", target, static_cast<long long>(r), static_cast<long long>(o.V));
+  }
   temper(z, z, o.V, o.temperature);
   if (o.starts && o.starts[r + 1] > o.starts[r]) restrict(pool, thread, z, o.V, o.ids + o.starts[r], o.starts[r + 1] - o.starts[r]);
   const float zTarget = z[target];
