@@ -12,7 +12,7 @@ export interface TalkOptions { readonly temperature?: number; readonly maxTokens
 
 export async function talk(name: string, terminal: Terminal, { temperature = 0, maxTokens = 512, seed = 0 }: TalkOptions = {}): Promise<void> {
   const { out } = terminal, backend = openBackend();
-  const language = openLanguageModel(backend, resolveModelPath(name)), answerer = new Answerer(language);
+  const language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true }), answerer = new Answerer(language);
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: out.bold('> ') });
   let folded = false, cancelled = false, messages: ChatMessage[] = [], turn = 0;
   terminal.print(`${out.bold(name)} answers. You are talking to an AI system; it runs on this machine alone. ${out.dim('/think folds its thoughts, /new forgets, /bye ends.')}`);

@@ -14,6 +14,8 @@ export interface ForwardContext {
   readonly positions: Tensor;
   /** (maxPositions, R) cosines and sines. */
   readonly ropeTable: Tensor;
+  /** MLA over the cached latents instead of expanded keys and values: fewer bytes, other rounding (fast mode). */
+  readonly absorbed: boolean;
   /** Where documents begin; absent when sampling. */
   readonly documents?: Documents;
   weight(name: string): Tensor;
@@ -26,6 +28,8 @@ export interface ForwardContext {
   auxiliaryLoss(name: string, values: Tensor): void;
 }
 
+export interface CacheShape { readonly keyHeads: number; readonly D: number; readonly Dv: number }
+
 /** What the engine must know to make room: sizes that do not depend on the batch. */
 export interface Dimensions {
   readonly vocab: number;
@@ -34,7 +38,9 @@ export interface Dimensions {
   readonly maxPositions: number;
   readonly rope: Rope;
   /** Keys and values as they are cached, for each layer. */
-  readonly cache: { readonly keyHeads: number; readonly D: number; readonly Dv: number };
+  readonly cache: CacheShape;
+  /** The same for absorbed MLA: one head of latents. */
+  readonly absorbedCache?: CacheShape;
   readonly tied: boolean;
   readonly normEps: number;
   /** Layers whose experts' load is balanced by a bias. */

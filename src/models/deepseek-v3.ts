@@ -86,14 +86,38 @@ function attentionBlock(context: ForwardContext, config: ConfigJson, s: Sizes, i
   const kva = down ? columns(down, first, s.kvRank + s.rope) : context.linear(h, `${at}.kv_a_proj_with_mqa.weight`);
   if (s.qRank > 0) q = context.linear(rmsNorm(tape, q, context.weight(`${at}.q_a_layernorm.weight`), latentEps), `${at}.q_b_proj.weight`);
   const latent = rmsNorm(tape, columns(kva, 0, s.kvRank), context.weight(`${at}.kv_a_layernorm.weight`), latentEps);
-  const kvb = context.linear(latent, `${at}.kv_b_proj.weight`);
   const layout = boolean(config, 'rope_interleave', true) ? 'interleaved' : 'half';
   rope(tape, q, ropeTable, positions, { heads: s.H, headStride: D, start: s.nope, layout });
   const kr = rope(tape, columns(kva, s.kvRank, s.rope), ropeTable, positions, { heads: 1, headStride: s.rope, start: 0, layout });
+  const scale = D ** -0.5 * yarnAttentionScale(ropeOf(config, s.rope).yarn);
+  if (context.absorbed) return context.linear(absorbedAttention(context, s, i, q, latent, kr, scale), `${at}.o_proj.weight`);
+  const kvb = context.linear(latent, `${at}.kv_b_proj.weight`);
   const k = mlaKeys(tape, kvb, kr, { heads: s.H, nope: s.nope, rope: s.rope, v: s.v });
   const out = context.attend(i, { tensor: q, stride: D }, { tensor: k, stride: D }, { tensor: kvb, start: s.nope, stride: s.nope + s.v },
-    { queryHeads: s.H, keyHeads: s.H, D, Dv: s.v, scale: D ** -0.5 * yarnAttentionScale(ropeOf(config, s.rope).yarn) });
+    { queryHeads: s.H, keyHeads: s.H, D, Dv: s.v, scale });
   return context.linear(out, `${at}.o_proj.weight`);
+}
+
+/**
+ * The same attention with W_UK moved to the queries and W_UV to the result: q̃_h = q_c W_UK,h, keys [c_kv ; k_r] and values
+ * c_kv, one head of them for all queries. The cache holds kv_rank + rope values a token instead of H (nope + rope + v).
+ */
+function absorbedAttention({ tape, weight, attend }: ForwardContext, s: Sizes, i: number, q: Tensor, latent: Tensor, kr: Tensor, scale: number): Tensor {
+  const R = q.shape[0], D = s.nope + s.rope, wide = s.kvRank + s.rope, up = weight(`model.layers.${i}.self_attn.kv_b_proj.weight`);
+  const rowsOf = (first: number): Tensor => ({ ...up, offset: up.offset + first * s.kvRank });
+  const heads = Array.from({ length: s.H }, (_, h) => ({ keys: rowsOf(h * (s.nope + s.v)), values: rowsOf(h * (s.nope + s.v) + s.nope), h }));
+  const queries = tape.temp([R, s.H * wide], 'f32', 'absorbed queries'), out = tape.temp([R, s.H * s.v], 'f32', 'attention');
+  for (const { keys, h } of heads) {
+    const from = columns(q, h * D, D), to = columns(queries, h * wide, wide), rotated = columns(from, s.nope, s.rope);
+    tape.emit('matmul', [from, keys, to], [R, s.kvRank, s.nope, q.ld, s.kvRank, queries.ld, 0, 0, 0, 1]);
+    tape.emit('copyColumns', [rotated, columns(to, s.kvRank, s.rope)], [R, s.rope, q.ld, queries.ld, 0]);
+  }
+  const context = attend(i, { tensor: queries, stride: wide }, { tensor: concatColumns(tape, latent, kr), stride: wide }, { tensor: latent, stride: s.kvRank },
+    { queryHeads: s.H, keyHeads: 1, D: wide, Dv: s.kvRank, scale });
+  for (const { values, h } of heads) {
+    tape.emit('matmul', [columns(context, h * s.kvRank, s.kvRank), values, columns(out, h * s.v, s.v)], [R, s.v, s.kvRank, context.ld, s.kvRank, out.ld, 0, 1, 0, 1]);
+  }
+  return out;
 }
 
 function moeBlock(context: ForwardContext, config: ConfigJson, s: Sizes, i: number, h: Tensor): Tensor {
@@ -129,7 +153,7 @@ export const deepseekV3: Architecture = {
     const moeLayers = Array.from({ length: s.L + s.mtp }, (_, i) => i).filter((i) => isMoe(s, i));
     return {
       vocab: positive(config, 'vocab_size'), channels: s.C, layers: s.L, maxPositions: positive(config, 'max_position_embeddings', 4096),
-      rope: ropeOf(config, s.rope), cache: { keyHeads: s.H, D: s.nope + s.rope, Dv: s.v },
+      rope: ropeOf(config, s.rope), cache: { keyHeads: s.H, D: s.nope + s.rope, Dv: s.v }, absorbedCache: { keyHeads: 1, D: s.kvRank + s.rope, Dv: s.kvRank },
       tied: boolean(config, 'tie_word_embeddings', false), normEps: s.eps,
       ...(moeLayers.length > 0 && { moe: { layers: moeLayers, experts: s.E } }), ...(s.mtp > 0 && { mtp: s.mtp }),
     };

@@ -11,7 +11,7 @@ import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { ropeTable } from '../engine/rope-table.ts';
 import type { Tape } from '../engine/tape.ts';
 import { type DeviceBuffer, type Tensor, columns, fixedTensor } from '../engine/tensor.ts';
-import type { Architecture, Dimensions, ForwardContext } from './architecture.ts';
+import type { Architecture, CacheShape, Dimensions, ForwardContext } from './architecture.ts';
 import { embed, embedTokens, finalNorm, lmHead } from './blocks.ts';
 import type { ConfigJson } from './config.ts';
 import { architectureOf } from './index.ts';
@@ -22,6 +22,8 @@ export interface ModelOptions {
   readonly trainable?: boolean;
   /** Trains low-rank adapters instead of the weights. */
   readonly lora?: LoraConfig;
+  /** MLA samples over cached latents (fast mode); such a model cannot train. */
+  readonly absorbed?: boolean;
   /** Positions for which rotations are prepared; the configuration's maximum by default. */
   readonly maxPositions?: number;
 }
@@ -40,6 +42,9 @@ export class Model {
   readonly parameters: Parameters;
   readonly lora: Lora | null;
   readonly maxPositions: number;
+  /** Keys and values as they are cached. */
+  readonly cache: CacheShape;
+  private readonly absorbed: boolean;
   /** (experts) f32 of each MoE layer: tokens routed to each expert since the last update of the biases. */
   readonly expertCounts: ReadonlyMap<number, Tensor>;
   private readonly table: Tensor;
@@ -53,6 +58,9 @@ export class Model {
     this.dims = this.architecture.dimensions(config);
     this.maxPositions = Math.min(options.maxPositions ?? this.dims.maxPositions, this.dims.maxPositions);
     const trainable = options.trainable ?? false;
+    this.absorbed = (options.absorbed ?? false) && this.dims.absorbedCache !== undefined;
+    invariant(!(this.absorbed && trainable), 'absorbed attention is for sampling only');
+    this.cache = this.absorbed ? this.dims.absorbedCache! : this.dims.cache;
     this.parameters = new Parameters(backend, this.architecture.parameters(config), { trainable: trainable && !options.lora });
     this.lora = options.lora ? makeLora(backend, this.parameters, options.lora, { trainable }) : null;
     const rotations = ropeTable(this.maxPositions, this.dims.rope);
@@ -83,7 +91,7 @@ export class Model {
   }
 
   private context(tape: Tape, rest: Pick<ForwardContext, 'positions' | 'attend' | 'countExperts' | 'auxiliaryLoss'> & { documents?: Documents }): ForwardContext {
-    return { tape, ropeTable: this.table, weight: (name) => this.parameters.get(name), linear: (x, name) => this.linear(tape, x, name), ...rest };
+    return { tape, absorbed: this.absorbed, ropeTable: this.table, weight: (name) => this.parameters.get(name), linear: (x, name) => this.linear(tape, x, name), ...rest };
   }
 
   /** Records the forward pass over packed documents → hidden states after the final norm (T, C), and those of the MTP modules. */
@@ -135,11 +143,10 @@ export class Model {
     return [...this.linearNames().map((n) => this.parameters.get(n)), this.head].reduce((sum, w) => sum + packedElements(w.shape[0]!, w.shape[1]!) * 4, 0);
   }
 
-  /** Records the copying of all weights into `memory` (packedBytes), for sampling until `unpack`. */
-  pack(tape: Tape, memory: DeviceBuffer): void {
-    invariant(memory.bytes >= this.packedBytes(), 'not enough memory for packed weights');
+  /** Records the copying of all weights into `memory` from `offset` on (packedBytes), for sampling until `unpack`. */
+  pack(tape: Tape, memory: DeviceBuffer, offset = 0): void {
+    invariant(memory.bytes >= offset + this.packedBytes(), 'not enough memory for packed weights');
     const packed = new Map<string, Tensor>();
-    let offset = 0;
     for (const [name, w] of [...this.linearNames().map((n) => [n, this.parameters.get(n)] as const), ['head', this.head] as const]) {
       const tensor = fixedTensor(memory, offset, [packedElements(w.shape[0]!, w.shape[1]!)], 'f32', `packed ${name}`);
       offset += tensor.storage.bytes;

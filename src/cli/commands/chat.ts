@@ -40,7 +40,7 @@ export const chat: Command = {
     const { temperature, maxTokens, seed, prompt } = options as { temperature: number; maxTokens: number; seed: number; prompt?: string };
     if (prompt === undefined && terminal.interactive && !json) return talk(name, terminal, { temperature, maxTokens, seed });
     if (prompt === undefined) throw new TiefsucheError('USAGE', 'there is no terminal to talk on', { hint: 'Ask with --prompt TEXT.' });
-    const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(name)), answerer = new Answerer(language);
+    const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true }), answerer = new Answerer(language);
     const { thinking, content, completion } = await answerer.answer([{ role: 'user', content: prompt }], { maxTokens, sampler: { temperature, topK: 0, topP: 1, minP: 0, seed } });
     if (json) terminal.print(JSON.stringify({ thinking, content, token_ids: [...completion.tokens], logprobs: [...completion.logp], finish_reason: completion.finish }));
     else {
