@@ -3,7 +3,8 @@
 import { CpuBackend } from '../src/engine/backends/cpu/cpu.ts';
 import { Arena, type Program, execute } from '../src/engine/program.ts';
 import { Tape } from '../src/engine/tape.ts';
-import { fmaPeak, median } from './machine.ts';
+import { fmaPeak } from '../src/engine/speed.ts';
+import { median } from './machine.ts';
 
 /** Rows, outputs, inputs of the linear layers. */
 const shapes: readonly (readonly [name: string, T: number, N: number, K: number])[] = [

@@ -1,43 +1,12 @@
-// The machine's roofs, and the load of others while something was measured.
+// Medians, memory, and the load of others while something was measured.
 
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import type { Backend } from '../src/engine/backend.ts';
-import { Arena, execute, read } from '../src/engine/program.ts';
-import { Tape } from '../src/engine/tape.ts';
 
 export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b), middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };
-
-/** FLOP/s of fused multiply-adds with the threads the pool has. */
-export async function fmaPeak(backend: Backend): Promise<number> {
-  const tape = new Tape({ training: false }), out = tape.output(tape.temp([1])), arena = new Arena(backend);
-  tape.emit('fmaPeak', [out], [2_000_000]);
-  const program = tape.finish(arena), rates: number[] = [];
-  for (let i = 0; i < 5; i++) {
-    const start = performance.now();
-    await execute(program);
-    rates.push(read(program, out)[0]! / ((performance.now() - start) / 1000));
-  }
-  arena.close();
-  return Math.max(...rates);
-}
-
-/** Bytes/s of reading memory that no cache holds. */
-export async function readBandwidth(backend: Backend): Promise<number> {
-  const n = 2 ** 27, tape = new Tape({ training: false }), out = tape.output(tape.temp([1])), x = tape.output(tape.temp([n])), arena = new Arena(backend);
-  tape.emit('readBandwidth', [x, out], [n]);
-  const program = tape.finish(arena), rates: number[] = [];
-  for (let i = 0; i < 5; i++) {
-    const start = performance.now();
-    await execute(program);
-    rates.push((4 * n) / ((performance.now() - start) / 1000));
-  }
-  arena.close();
-  return Math.max(...rates);
-}
 
 /** A field of /proc/self/status in MiB (VmRSS now, VmHWM at its highest); NaN elsewhere than on Linux. */
 export function statusMiB(field: 'VmRSS' | 'VmHWM'): number {

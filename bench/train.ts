@@ -6,7 +6,8 @@ import { RandomStream } from '../src/engine/random.ts';
 import type { Batch } from '../src/models/loss.ts';
 import { Model } from '../src/models/model.ts';
 import { Updater } from '../src/training/updater.ts';
-import { fmaPeak, median, statusMiB, timed } from './machine.ts';
+import { fmaPeak } from '../src/engine/speed.ts';
+import { median, statusMiB, timed } from './machine.ts';
 import { benchModels } from './models.ts';
 
 export interface TrainBench { step(): Promise<void>; readonly tokens: number; readonly flop: () => number; readonly memory: { before: number }; readonly profile: Map<string, { calls: number; seconds: number }>; readonly backend: CpuBackend; close(): void }

@@ -10,6 +10,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'eval', summary: 'how many unseen problems a model solves', load: async () => (await import('./eval.ts')).evaluate },
   { name: 'logits', summary: "the model's raw numbers for given token ids", load: async () => (await import('./logits.ts')).logits },
   { name: 'models', summary: 'list the models that are here', load: async () => (await import('./models.ts')).models },
+  { name: 'bench', summary: 'how fast this machine trains and samples', load: async () => (await import('./bench.ts')).bench },
   { name: 'runs', summary: 'list all runs, failed and aborted ones too', load: async () => (await import('./runs.ts')).runs },
   { name: 'bill', summary: 'what a run cost, and all that led to it: hours, FLOP, kWh, euro, CO2', load: async () => (await import('./bill.ts')).bill },
   { name: 'ledger', summary: 'check that the records of all runs are whole and unchanged', load: async () => (await import('./ledger.ts')).ledger },
