@@ -2,7 +2,7 @@
 // positions of one document each), and keys or values of all blocks transposed to (channel, position).
 #pragma once
 #include "attention-rows.h"
-#include "gemm-micro.h"
+#include "attention-transpose.h"
 #include "kernel.h"
 #include "pool.h"
 
@@ -60,7 +60,7 @@ struct Transposed {
   void pack(const Piece& block, const float* from, int64_t ld, int64_t headStride) const {
     const int64_t row = block.row + block.index * KEY_BLOCK;
     for (int64_t g = 0; g < Hkv; g++)
-      packTransposed(from + row * ld + g * headStride, ld, block.count, channels, at(row, block.count, g), block.count);
+      transpose(from + row * ld + g * headStride, ld, block.count, channels, at(row, block.count, g), block.count);
   }
 };
 

@@ -21,35 +21,40 @@ constexpr int MR = 2, NP = 1;
 // ---- packing -------------------------------------------------------------------------------------------------------
 
 #if defined(__AVX2__)
-/** to[k][0..7] = from[0..7][k] for eight k. */
-TS_INLINE void transpose8(const float* from, int64_t ld, float* to, int64_t ldTo) {
-  const auto pair = [&](int i, int k) TS_LAMBDA {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + i * ld + k)), _mm_loadu_ps(from + (i + 4) * ld + k), 1);
+/** to[i][0..7] = from[0..7][k + i] for eight i, in increasing order. */
+TS_INLINE void transpose8(const float* const* from, int64_t k, float* to, int64_t ldTo) {
+  const auto pair = [&](int row, int64_t at) TS_LAMBDA {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from[row] + at)), _mm_loadu_ps(from[row + 4] + at), 1);
   };
-  for (int k = 0; k < 8; k += 4) {
-    const __m256 r0 = pair(0, k), r1 = pair(1, k), r2 = pair(2, k), r3 = pair(3, k);
+  for (int i = 0; i < 8; i += 4) {
+    const __m256 r0 = pair(0, k + i), r1 = pair(1, k + i), r2 = pair(2, k + i), r3 = pair(3, k + i);
     const __m256 a = _mm256_unpacklo_ps(r0, r1), b = _mm256_unpackhi_ps(r0, r1);
     const __m256 c = _mm256_unpacklo_ps(r2, r3), d = _mm256_unpackhi_ps(r2, r3);
-    _mm256_storeu_ps(to + (k + 0) * ldTo, _mm256_shuffle_ps(a, c, 0x44));
-    _mm256_storeu_ps(to + (k + 1) * ldTo, _mm256_shuffle_ps(a, c, 0xee));
-    _mm256_storeu_ps(to + (k + 2) * ldTo, _mm256_shuffle_ps(b, d, 0x44));
-    _mm256_storeu_ps(to + (k + 3) * ldTo, _mm256_shuffle_ps(b, d, 0xee));
+    _mm256_storeu_ps(to + (i + 0) * ldTo, _mm256_shuffle_ps(a, c, 0x44));
+    _mm256_storeu_ps(to + (i + 1) * ldTo, _mm256_shuffle_ps(a, c, 0xee));
+    _mm256_storeu_ps(to + (i + 2) * ldTo, _mm256_shuffle_ps(b, d, 0x44));
+    _mm256_storeu_ps(to + (i + 3) * ldTo, _mm256_shuffle_ps(b, d, 0xee));
   }
 }
 #endif
 
-/** to[k][0..width-1] = from[0..width-1][k], `ldTo` floats per k; what lies behind width is left alone. */
+/** to[k][0..width-1] = from[0..width-1][k], ldTo floats per k. SPILL: up to 7 floats behind the width of each k may be
+ *  overwritten; where they belong to the next k, that is written afterwards. */
+template <bool SPILL = false>
 inline void packTransposed(const float* from, int64_t ld, int64_t width, int64_t kc, float* to, int64_t ldTo) {
-  int64_t i = 0;
+  int64_t done = 0;
 #if defined(__AVX2__)
-  for (; i + 8 <= width; i += 8) {
+  done = (SPILL ? width + 7 : width) / 8 * 8;
+  for (int64_t i = done - 8; i >= 0; i -= 8) {  // backwards: the first lanes of k are written after the spill of k - 1
+    const float* rows[8];
+    for (int64_t j = 0; j < 8; j++) rows[j] = from + (i + j < width ? i + j : width - 1) * ld;
     int64_t k = 0;
-    for (; k + 8 <= kc; k += 8) transpose8(from + i * ld + k, ld, to + k * ldTo + i, ldTo);
+    for (; k + 8 <= kc; k += 8) transpose8(rows, k, to + k * ldTo + i, ldTo);
     for (; k < kc; k++)
-      for (int64_t j = i; j < i + 8; j++) to[k * ldTo + j] = from[j * ld + k];
+      for (int64_t j = 0; j < 8 && i + j < width; j++) to[k * ldTo + i + j] = rows[j][k];
   }
 #endif
-  for (; i < width; i++)
+  for (int64_t i = done; i < width; i++)
     for (int64_t k = 0; k < kc; k++) to[k * ldTo + i] = from[i * ld + k];
 }
 
@@ -84,12 +89,12 @@ inline void packPanels(const float* b, int64_t row, int64_t column, int64_t colu
 constexpr int64_t stripFloats(int64_t kc) { return kc * MR + 16; }
 
 /** Strips of A: to[i][k][0..MR-1] = a(start(i) …, k), in the order in which A lies; strips are stripFloats(kc) apart.
- *  `rows` is how many rows of A there are from a on. */
+ *  `row` and `column` are A's strides, `rows` is how many rows of it there are from a on. */
 template <class F>
 inline void packStrips(const float* a, int64_t row, int64_t column, int64_t rows, int64_t strips, F start, int64_t kc, float* to) {
   if (row != 1) {
     for (int64_t i = 0; i < strips; i++)
-      packTransposed(a + start(i) * row, row, start(i + 1) - start(i), kc, to + i * stripFloats(kc), MR);
+      packTransposed<true>(a + start(i) * row, row, start(i + 1) - start(i), kc, to + i * stripFloats(kc), MR);
     return;
   }
   constexpr int VECTORS = (MR + W - 1) / W;  // their last lanes run into the next k, which is written afterwards
@@ -97,11 +102,10 @@ inline void packStrips(const float* a, int64_t row, int64_t column, int64_t rows
   for (int64_t k0 = 0; k0 < kc; k0 += STEPS) {
     const int64_t k1 = k0 + STEPS < kc ? k0 + STEPS : kc;
     for (int64_t i = 0; i < strips; i++) {
-      const float* from = a + start(i);
-      float* strip = to + i * stripFloats(kc);
       const int64_t left = rows - start(i);
+      float* strip = to + i * stripFloats(kc);
       for (int64_t k = k0; k < k1; k++) {
-        const float* source = from + k * column;
+        const float* source = a + start(i) + k * column;
         __builtin_prefetch(source + STEPS * column);
         for (int v = 0; v < VECTORS; v++)
           vstore(strip + k * MR + v * W, left >= VECTORS * W ? vload(source + v * W) : vload(source + v * W, left - v * W));
@@ -131,7 +135,7 @@ struct Strip {
   float alpha;          // applied behind the chain, as is the bias
   const float* bias;
   const float* nextC;   // where the next tile of C will be
-  Ahead ahead;          // A of the next strip
+  Ahead aheadA, aheadB; // A of the next strip, B of the next block
 };
 
 /** How A lies: rows with k along memory, or all rows of one k next to each other. */
@@ -184,12 +188,15 @@ void micro(const Strip& s) {
     for (int j = 0; j < BASES; j++) a[j] += ROWS ? steps : 0;
   };
   // Integer instructions compete with fma for execution ports: four steps share them.
-  const float* ahead = s.ahead.at;
+  const float *aheadA = s.aheadA.at, *aheadB = s.aheadB.at;
   int64_t k = 0;
   for (; k + 16 <= s.kc; k += 16) {
-    const float* line = ahead;
-    for (int64_t i = 0; i < s.ahead.count; i++, line += s.ahead.stride) __builtin_prefetch(line);
-    ahead += s.ahead.step;
+    const float* line = aheadA;
+    for (int64_t i = 0; i < s.aheadA.count; i++, line += s.aheadA.stride) __builtin_prefetch(line);
+    aheadA += s.aheadA.step;
+    line = aheadB;
+    for (int64_t i = 0; i < s.aheadB.count; i++, line += s.aheadB.stride) __builtin_prefetch(line, 0, 2);
+    aheadB += s.aheadB.step;
     for (int quarter = 0; quarter < 4; quarter++) {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; i++) step(i);

@@ -2,7 +2,7 @@
 // with training: attention-rows.h). Pages hold keys (Hkv, D, 64) and values (Hkv, 64, Dv).
 // Neighbouring rows that read the same page (samples of one prompt, a prompt in chunks) go through it together.
 #include "attention-rows.h"
-#include "gemm-micro.h"
+#include "attention-transpose.h"
 #include "kernel.h"
 #include "pool.h"
 
@@ -33,7 +33,7 @@ void cacheAppend(Pool& pool, const Command& c) {
       const int64_t at = rows.rowPos[r] % KEY_BLOCK, page = rows.page(r, rows.rowPos[r] / KEY_BLOCK) * Hkv + g;
       // Positions of a sequence in a row are one small transposition.
       while (next < end && at + next - r < KEY_BLOCK && rows.rowSeq[next] == rows.rowSeq[r] && rows.rowPos[next] == rows.rowPos[r] + next - r) next++;
-      packTransposed(k + r * ldk + g * hsk, ldk, next - r, D, keys + page * D * KEY_BLOCK + at, KEY_BLOCK);
+      transpose(k + r * ldk + g * hsk, ldk, next - r, D, keys + page * D * KEY_BLOCK + at, KEY_BLOCK);
       for (int64_t i = r; i < next; i++)
         memcpy(values + (page * KEY_BLOCK + at + i - r) * Dv, v + i * ldv + g * hsv, static_cast<size_t>(Dv) * 4);
     }

@@ -90,11 +90,11 @@ struct Task {
 
   /** rows × panels at (m, n) of C, over the K block at k0. */
   void strip(Micro kernel, int panels, int64_t m, int64_t n, int64_t rows, int64_t k0, int64_t kc, const Rows& a, const float* b,
-             int64_t panelStride, const Ahead& ahead) const {
+             int64_t panelStride, const Ahead& aheadA, const Ahead& aheadB) const {
     const bool first = k0 == 0, last = k0 + kc == p.K, onto = isOnto(p);
     float* c = p.c + m * p.ldc + n;
     Strip s{kc, a.a, a.ld, b, panelStride, c, p.ldc, !first || (p.accumulate && !onto), onto, last ? p.alpha : 1.0f,
-            last && p.bias ? p.bias + n : nullptr, c + panels * PANEL, ahead};
+            last && p.bias ? p.bias + n : nullptr, c + panels * PANEL, aheadA, aheadB};
     const int64_t width = panels * PANEL, columns = p.N - n;
     if (columns >= width) return kernel(s);
     // The tile hangs over the right edge: work on a copy.
@@ -147,7 +147,7 @@ struct Task {
           const int count = static_cast<int>(smaller(NP, panels - j * NP));
           const Micro kernel = count == NP ? kernelFor<NP>(rows, source.layout) : kernelFor<1>(rows, source.layout);
           strip(kernel, count, m, area.n0 + j * NP * PANEL, rows, k0, kc, source, b + j * NP * panelStride, panelStride,
-                aheadOf(source, rows, j, groups, kc));
+                aheadOf(source, rows, j, groups, kc), k0 + kc < p.K ? aheadOfB(k0 + kc, kc, i, strips, j, groups) : Ahead{b, 0, 0, 0});
         }
       }
       k0 += kc;
@@ -169,6 +169,15 @@ struct Task {
     return {source.a + rows + MR / 2 + from * source.ld, count, source.ld, count * source.ld};
   }
 
+  /** The part of the next block of B, from k1 on, that is fetched beside group j of strip i. */
+  Ahead aheadOfB(int64_t k1, int64_t kc, int64_t i, int64_t strips, int64_t j, int64_t groups) const {
+    if (p.packed) return {p.packed, 0, 0, 0};
+    const float* next = p.b.data + k1 * p.b.row + area.n0 * p.b.column;
+    if (p.b.column == 1) return {next + kc * i / strips * p.b.row + j * NP * PANEL, NP, PANEL, p.b.row};  // a row after the other
+    const int64_t columns = area.n1 - area.n0, from = columns * (i * groups + j) / (strips * groups), to = columns * (i * groups + j + 1) / (strips * groups);
+    return {next + from * p.b.column, to - from, p.b.column, 16};
+  }
+
   /** A row or a few against packed panels: each panel is read once, from end to end. */
   void stream(int64_t panels) const {
     const int64_t rows = area.m1 - area.m0, panelStride = p.K * PANEL;
@@ -177,7 +186,7 @@ struct Task {
       const int64_t left = panels - j, n = area.n0 + j * PANEL;
       const int count = left >= WIDE ? WIDE : left >= NP ? NP : 1;
       const Micro kernel = count == WIDE ? wideKernelFor(rows) : count == NP ? kernelFor<NP>(rows, A::ROWS) : kernelFor<1>(rows, A::ROWS);
-      strip(kernel, count, area.m0, n, rows, 0, p.K, a, p.packed + n * p.K, panelStride, {a.a, 0, 0, 0});
+      strip(kernel, count, area.m0, n, rows, 0, p.K, a, p.packed + n * p.K, panelStride, {a.a, 0, 0, 0}, {a.a, 0, 0, 0});
       j += count;
     }
   }
@@ -203,10 +212,11 @@ Grid gridOf(const Product& p, int64_t tilesWanted) {
   return g;
 }
 
-/** Whether rows of A are better copied into strips: strided by columns, or rows that compete for the same cache sets. */
+/** Whether A is copied into strips: where its lines compete for the same sets of the cache, or it lies across the strips
+ *  and the copy is used often. */
 bool needsPacking(const Product& p) {
-  if (p.a.column == 1) return p.a.row % 512 == 0 && p.M > MR;
-  return p.a.row != 1 || p.a.column % 512 == 0 || p.N >= 8 * NP * PANEL;
+  if (p.a.column == 1) return MR > 8 && p.M > MR / 2 && p.a.row % 16384 == 0;
+  return p.a.column % 512 == 0 || p.N >= 8 * NP * PANEL;
 }
 
 Area areaOf(const Product& p, const Grid& g, int64_t tile) {
