@@ -3,6 +3,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { TiefsucheError } from './errors.ts';
+import { faultPoint } from './fault-point.ts';
 
 /** Replaces `path` with `content` in one step; on any error the old file is untouched. */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {
@@ -15,6 +16,7 @@ export function writeFileAtomic(path: string, content: string | Uint8Array): voi
     } finally {
       closeSync(file);
     }
+    faultPoint('file.rename');
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -63,8 +65,10 @@ export async function writeFolderAtomic(path: string, fill: (folder: string) => 
       else fsyncFile(name);
     }
     fsyncFolder(temporary);
+    faultPoint('folder.filled');
     const replaces = existsSync(path);
     if (replaces) renameSync(path, replaced);
+    faultPoint('folder.rename');
     try {
       renameSync(temporary, path);
     } catch (error) {
@@ -75,6 +79,7 @@ export async function writeFolderAtomic(path: string, fill: (folder: string) => 
     rmSync(temporary, { recursive: true, force: true });
     throw diskError(error, path);
   }
+  faultPoint('folder.renamed');
   fsyncFolder(dirname(path));
   rmSync(replaced, { recursive: true, force: true });
 }

@@ -25,23 +25,56 @@ export interface Program {
 const alignment = 64;
 const aligned = (bytes: number): number => Math.ceil(Math.max(bytes, 1) / alignment) * alignment;
 
-/** One device buffer that all programs of a run share, one after another. It grows in the dry step and never after. */
+/** Memory that someone holds beside the arena's programs for a phase. */
+export interface Region {
+  readonly buffer: DeviceBuffer;
+  readonly offset: number;
+  /** For programs that run while the region is held. */
+  readonly arena: Arena;
+  release(): void;
+}
+
+/**
+ * One device buffer that all programs of a run share, one after another. With a size it is allocated once, and a program
+ * that does not fit is a mistake in the plan; without one it grows when a larger program comes.
+ */
 export class Arena {
   private buffer: DeviceBuffer | null = null;
+  private readonly limit: number | null;
+  private readonly lowerPartOf: Arena | null;
   readonly backend: Backend;
-  constructor(backend: Backend) { this.backend = backend; }
 
-  get bytes(): number { return this.buffer?.bytes ?? 0; }
+  constructor(backend: Backend, bytes: number | null = null, lowerPartOf: Arena | null = null) {
+    this.backend = backend;
+    this.limit = bytes;
+    this.lowerPartOf = lowerPartOf;
+    if (bytes !== null && !lowerPartOf) this.buffer = backend.allocate(aligned(bytes));
+  }
+
+  get bytes(): number { return this.limit ?? this.buffer?.bytes ?? 0; }
 
   current(): DeviceBuffer {
+    if (this.lowerPartOf) return this.lowerPartOf.current();
     invariant(this.buffer, 'arena used before any program was planned');
     return this.buffer;
   }
 
   fit(bytes: number): void {
+    if (this.limit !== null) return invariant(bytes <= this.limit, `a program needs ${bytes} bytes, ${this.limit} were planned`);
     if (this.buffer && this.buffer.bytes >= bytes) return;
     if (this.buffer) this.backend.free(this.buffer);
     this.buffer = this.backend.allocate(aligned(bytes));
+  }
+
+  /** Room for a phase: the upper end of a planned arena, where the programs of other phases write too, or memory of its own. */
+  reserve(bytes: number): Region {
+    if (this.limit === null) {
+      const buffer = this.backend.allocate(aligned(bytes));
+      return { buffer, offset: 0, arena: this, release: () => this.backend.free(buffer) };
+    }
+    const offset = Math.floor((this.limit - bytes) / alignment) * alignment;
+    invariant(offset >= 0, `a region of ${bytes} bytes, ${this.limit} were planned`);
+    return { buffer: this.current(), offset, arena: new Arena(this.backend, offset, this), release: () => {} };
   }
 
   close(): void {

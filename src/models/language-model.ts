@@ -58,7 +58,7 @@ export async function saveLanguageModel(folder: string, { model, tokenizer, chat
   const config: ConfigJson = { ...model.config, architectures: [architectureNames[String(model.config['model_type'])]], torch_dtype: 'float32' };
   const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
   await saveModelFolder(folder, {
-    config: config as never, tensors: weights as never, tokenizerJson: tokenizer.json, tokenizerConfig: tokenizer.config, chatTemplate,
+    config: config as never, tensors: weights, tokenizerJson: tokenizer.json, tokenizerConfig: tokenizer.config, chatTemplate,
     generationConfig: { ...generationConfig, eos_token_id: stopIds({ tokenizer, generationConfig } as TextSide), pad_token_id: tokenizer.specialTokens.pad ?? null },
   });
 }

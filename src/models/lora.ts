@@ -49,17 +49,19 @@ export function makeLora(backend: Backend, base: Parameters, config: LoraConfig,
 }
 
 /** Weights with the adapters merged in: W + (α/r) B A. */
-export function* applyLora<T extends { readonly name: string; readonly data: Float32Array }>(weights: Iterable<T>, lora: Lora): Generator<T> {
+export function* applyLora<T extends { readonly name: string; readonly data: () => Float32Array }>(weights: Iterable<T>, lora: Lora): Generator<T> {
   for (const weight of weights) {
-    const names = adapterNames(weight.name);
-    if (!lora.parameters.has(names.a)) { yield weight; continue; }
-    const a = lora.parameters.read(names.a), b = lora.parameters.read(names.b), { rank } = lora.config;
-    const cols = a.length / rank, rows = b.length / rank;
-    const merged = Float32Array.from(weight.data);
-    for (let i = 0; i < rows; i++) for (let r = 0; r < rank; r++) {
-      const factor = lora.scaling * b[i * rank + r]!;
-      if (factor !== 0) for (let j = 0; j < cols; j++) merged[i * cols + j]! += factor * a[r * cols + j]!;
-    }
-    yield { ...weight, data: merged };
+    yield lora.parameters.has(adapterNames(weight.name).a) ? { ...weight, data: () => merged(weight.name, weight.data(), lora) } : weight;
   }
+}
+
+function merged(name: string, weight: Float32Array, lora: Lora): Float32Array {
+  const names = adapterNames(name), { rank } = lora.config;
+  const a = lora.parameters.read(names.a), b = lora.parameters.read(names.b);
+  const cols = a.length / rank, rows = b.length / rank;
+  for (let i = 0; i < rows; i++) for (let r = 0; r < rank; r++) {
+    const factor = lora.scaling * b[i * rank + r]!;
+    if (factor !== 0) for (let j = 0; j < cols; j++) weight[i * cols + j]! += factor * a[r * cols + j]!;
+  }
+  return weight;
 }

@@ -159,6 +159,15 @@ export class Model {
   /** Forgets the copies; to be called before the weights change. */
   unpack(): void { this.packed = null; }
 
+  /** Parameters that take part in one token's computation: of the experts only the chosen ones. */
+  activeParameters(): number {
+    const experts = this.dims.moe?.experts ?? 0, topk = Number(this.config['num_experts_per_tok'] ?? 0);
+    return this.parameters.specs.reduce((n, s) => {
+      const size = s.kind === 'buffer' ? 0 : s.shape.reduce((a, b) => a * b, 1);
+      return n + (s.stack && experts > 0 ? (size * topk) / experts : size);
+    }, 0);
+  }
+
   close(): void {
     this.parameters.close();
     this.lora?.close();

@@ -6,12 +6,13 @@
 // alone, and its random number on (seed, stream, position).
 
 import { TiefsucheError, invariant } from '../errors.ts';
+import { faultPoint } from '../fault-point.ts';
 import { type PagedCache, type PagedRows, cacheCopy } from '../engine/ops/attention-cached.ts';
 import { keyBlock } from '../engine/ops/attention.ts';
 import { type SamplerRows, type SamplerSettings, sample } from '../engine/ops/sample.ts';
-import { Arena, type Program, execute } from '../engine/program.ts';
+import { type Arena, type Program, type Region, execute } from '../engine/program.ts';
 import { Tape } from '../engine/tape.ts';
-import { type DType, type DeviceBuffer, type Shape, type Tensor, fixedTensor, sizeOf } from '../engine/tensor.ts';
+import { type DType, type Shape, type Tensor, fixedTensor, sizeOf } from '../engine/tensor.ts';
 import type { Model } from '../models/model.ts';
 
 export interface SampleRequest {
@@ -62,23 +63,25 @@ const prefillRows = 512;
 
 export class Rollout {
   private readonly model: Model;
+  /** Cache, packed weights and state lie here; between rollouts other phases may write over it. */
+  private readonly region: Region;
   private readonly arena: Arena;
   private readonly options: RolloutOptions;
   private readonly blocks: number; // pages a sequence may need
-  private readonly memory: DeviceBuffer[] = [];
   private readonly caches: PagedCache[];
   private readonly state: SamplerRows & { table: Tensor };
-  private readonly packMemory: DeviceBuffer;
   private readonly references: Int32Array; // of each page
   private freePages: number[];
   private programs = new Map<string, Program>();
   private groups = 0;
+  private readonly packBytes: number;
+  /** Bytes held beside the arena's programs: cache, packed weights, state. */
+  readonly bytes: number;
   /** FLOP of everything sampled so far. */
   flops = 0;
 
   constructor(model: Model, arena: Arena, options: RolloutOptions) {
     this.model = model;
-    this.arena = arena;
     this.options = options;
     const { maxRows, maxTokens, supportCap = 0 } = options;
     if (maxTokens > model.maxPositions) {
@@ -86,35 +89,35 @@ export class Rollout {
     }
     this.blocks = Math.ceil(maxTokens / keyBlock);
     const pages = maxRows * this.blocks + this.blocks;
-    const { keyHeads, D, Dv } = model.dims.cache;
-    this.caches = Array.from({ length: model.dims.layers }, () => ({
-      keys: this.fixed([pages, keyHeads, D, keyBlock]), values: this.fixed([pages, keyHeads, keyBlock, Dv]),
-    }));
+    const { keyHeads, D, Dv } = model.dims.cache, { layers } = model.dims;
+    const shapes: [Shape, DType][] = [];
+    for (let i = 0; i < layers; i++) shapes.push([[pages, keyHeads, D, keyBlock], 'f32'], [[pages, keyHeads, keyBlock, Dv], 'f32']);
+    const rows = shapes.length, width = stride + 1;
+    for (let i = 0; i < 5; i++) shapes.push([[maxRows], 'i32']);
+    shapes.push([[16], 'i32'], [[maxRows, width], 'i32'], [[maxRows, width], 'f32'], [[maxRows], 'i32'], [[maxRows, this.blocks], 'i32']);
+    if (supportCap > 0) shapes.push([[maxRows, width, supportCap], 'i32'], [[maxRows, width], 'i32']);
+    const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+    this.packBytes = aligned(model.packedBytes());
+    this.bytes = this.packBytes + shapes.reduce((sum, [shape]) => sum + aligned(sizeOf(shape) * 4), 0);
+    this.region = arena.reserve(this.bytes);
+    this.arena = this.region.arena;
+    let offset = this.region.offset + this.packBytes;
+    const tensors = shapes.map(([shape, dtype]) => {
+      const tensor = fixedTensor(this.region.buffer, offset, shape, dtype, 'rollout');
+      offset += aligned(sizeOf(shape) * 4);
+      return tensor;
+    });
+    this.caches = Array.from({ length: layers }, (_, i) => ({ keys: tensors[2 * i]!, values: tensors[2 * i + 1]! }));
+    const [token, seq, pos, limit, stream, stops, outTokens, outLogp, count, table, ids, sizes] = tensors.slice(rows) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor?, Tensor?];
+    this.state = { token, seq, pos, limit, stream, stops, outTokens, outLogp, count, table, support: ids && sizes && { ids, sizes } };
     this.references = new Int32Array(pages);
     this.freePages = Array.from({ length: pages }, (_, i) => pages - 1 - i);
-    const ints = (...shape: number[]): Tensor => this.fixed(shape, 'i32');
-    this.state = {
-      token: ints(maxRows), seq: ints(maxRows), pos: ints(maxRows), limit: ints(maxRows), stream: ints(maxRows), stops: ints(16),
-      outTokens: ints(maxRows, stride + 1), outLogp: this.fixed([maxRows, stride + 1]), count: ints(maxRows), table: ints(maxRows, this.blocks),
-      support: supportCap > 0 ? { ids: ints(maxRows, stride + 1, supportCap), sizes: ints(maxRows, stride + 1) } : undefined,
-    };
-    this.packMemory = model.backend.allocate(model.packedBytes());
-    this.memory.push(this.packMemory);
   }
-
-  private fixed(shape: Shape, dtype: DType = 'f32'): Tensor {
-    const buffer = this.model.backend.allocate(sizeOf(shape) * 4);
-    this.memory.push(buffer);
-    return fixedTensor(buffer, 0, shape, dtype, 'rollout');
-  }
-
-  /** Bytes held beside the arena: cache, packed weights, state. */
-  get bytes(): number { return this.memory.reduce((sum, b) => sum + b.bytes, 0); }
 
   /** Copies the weights into the layout that decoding reads. To be called again after each change of the weights. */
   async refresh(): Promise<void> {
     const tape = new Tape({ training: false });
-    this.model.pack(tape, this.packMemory);
+    this.model.pack(tape, this.region.buffer, this.region.offset);
     await execute(tape.finish(this.arena));
     this.programs.clear();
   }
@@ -235,12 +238,14 @@ export class Rollout {
     const table = new Int32Array(B * this.blocks);
     rows.forEach((row, b) => table.set(row.pages, b * this.blocks));
     this.upload(state.table, table);
-    await this.run(this.decodeProgram(B, options.settings), stride, options.cancel);
+    const running = this.run(this.decodeProgram(B, options.settings), stride, options.cancel);
+    faultPoint('rollout.running');
+    await running;
 
     const width = stride + 1;
     const counts = this.ints(state.count, B), tokens = this.ints(state.outTokens, B * width), seq = this.ints(state.seq, B);
     const logp = new Float32Array(B * width);
-    this.model.backend.download(state.outLogp.storage.buffer!, 0, logp);
+    this.model.backend.download(state.outLogp.storage.buffer!, state.outLogp.storage.offset, logp);
     const cap = this.options.supportCap ?? 0;
     const sizes = state.support ? this.ints(state.support.sizes, B * width) : null;
     const ids = state.support && sizes!.some((n) => n > 0) ? this.ints(state.support.ids, B * width * cap) : null;
@@ -296,6 +301,6 @@ export class Rollout {
   /** Gives the memory back, and the model its plain weights. */
   close(): void {
     this.model.unpack();
-    for (const buffer of this.memory) this.model.backend.free(buffer);
+    this.region.release();
   }
 }

@@ -4,12 +4,12 @@
 import { z } from 'zod';
 import type { LanguageModel } from '../models/language-model.ts';
 import { type FamilyAccuracy, taskAccuracy } from '../evaluation/task-accuracy.ts';
-import type { Rollout } from '../reasoning/rollout.ts';
+import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
 import { problemsSchema } from './settings.ts';
 
 export const evaluationSchema = z.strictObject({
   problems: problemsSchema.optional(),
-  /** Problems a family, at the end of the first stage and at the end. */
+  /** Problems a family, before reinforcement and at the end. */
   n: z.int().min(1).default(200),
   /** Every so many steps of reinforcement, on fewer problems; 0: never. */
   every: z.int().min(0).default(0),
@@ -27,17 +27,20 @@ export interface Evaluation {
   readonly families: readonly FamilyAccuracy[];
 }
 
-export async function evaluate(language: LanguageModel, rollout: Rollout, settings: EvaluationSettings, options: { n: number; withoutThinking?: boolean; cancel?: { readonly cancelled: boolean } }): Promise<Evaluation | null> {
-  if (!settings.problems) return null;
-  const families = await taskAccuracy(language, rollout, settings.problems, { seed: settings.seed, maxNew: settings.max_new_tokens, ...options });
+export async function evaluate(language: LanguageModel, rollout: Rollout, settings: EvaluationSettings, options: { n: number; withoutThinking?: boolean; cancel?: { readonly cancelled: boolean } }): Promise<Evaluation> {
+  const families = await taskAccuracy(language, rollout, settings.problems!, { seed: settings.seed, maxNew: settings.max_new_tokens, ...options });
   return { mean: families.reduce((s, f) => s + f.accuracy, 0) / families.length, families };
 }
 
-/** The first problems of each family in turn. */
+/** The sampler that evaluations use: many rows, for the longest prompts of tasks. */
+export const evaluationRollout = ({ model }: LanguageModel, { max_new_tokens }: EvaluationSettings): RolloutOptions =>
+  ({ maxRows: 192, maxTokens: Math.min(model.maxPositions, 160 + max_new_tokens) });
+
+/** The first problems of each family in turn, as many as there are. */
 export function shownAnswers(evaluation: Evaluation, count: number): { task: string; prompt: string; thinking: string; content: string; expected: string; right: boolean }[] {
   return Array.from({ length: count }, (_, i) => {
     const { task, answers } = evaluation.families[i % evaluation.families.length]!;
-    const { prompt, thinking, content, expected, right } = answers[Math.floor(i / evaluation.families.length)]!;
-    return { task, prompt, thinking, content, expected, right };
-  });
+    const answer = answers[Math.floor(i / evaluation.families.length)];
+    return answer ? [{ task, prompt: answer.prompt, thinking: answer.thinking, content: answer.content, expected: answer.expected, right: answer.right }] : [];
+  }).flat();
 }

@@ -15,3 +15,5 @@ const parts = {
 export type TrainingRecipe = Omit<Recipe, 'stages' | 'evaluation'> & { stages: ({ method: string } & Record<string, unknown>)[]; evaluation: EvaluationSettings };
 
 export const readRecipe = (text: string, options: { name?: string; overrides?: readonly string[] } = {}): TrainingRecipe => parseRecipe(text, parts, options) as unknown as TrainingRecipe;
+
+export const totalSteps = (recipe: TrainingRecipe): number => recipe.stages.reduce((n, stage) => n + Number(stage['steps']), 0);

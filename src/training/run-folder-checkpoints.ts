@@ -42,6 +42,12 @@ export async function saveCheckpoint(folder: string, step: number, fill: (folder
   return { ...saved!, path };
 }
 
+/** Hashes of any folder, as those of a checkpoint. */
+export async function hashFolder(folder: string): Promise<Pick<Checkpoint, 'sha256' | 'files'>> {
+  const files = await hashFiles(folder);
+  return { sha256: commonHash(files), files };
+}
+
 /** All whole checkpoints, by step. */
 export function listCheckpoints(folder: string): Checkpoint[] {
   if (!existsSync(folder)) return [];

@@ -1,6 +1,6 @@
 // The folder of a run, $TIEFSUCHE_HOME/runs/NAME/: plain files that can be read while the run is going on, or years later.
 //   run.json       id and name              attempts/   one file per attempt; the highest is the lock
-//   recipe.yaml    resolved                 checkpoints/, final/ (a Hugging Face folder), samples/
+//   recipe.yaml    resolved                 checkpoints/, checkpoints.jsonl (their hashes), samples/, final/ (Hugging Face)
 //   metrics.jsonl  one row per step         summary.json, curves.svg
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
@@ -47,8 +47,8 @@ export function checkRunName(name: string): string {
     { hint: 'use letters, digits, ".", "_" and "-", beginning with a letter or digit, 64 at most' });
 }
 
-/** Makes the folder of a new run. */
-export function createRun(name: string, home: string = homeFolder()): RunFolder {
+/** Makes the folder of a new run. `fill` writes what belongs to it from the start; only then the run counts as begun. */
+export function createRun(name: string, home: string = homeFolder(), fill: (run: RunFolder) => void = () => {}): RunFolder {
   checkRunName(name);
   const path = join(runsFolder(home), name);
   if (existsSync(join(path, 'run.json'))) {
@@ -59,6 +59,7 @@ export function createRun(name: string, home: string = homeFolder()): RunFolder 
   const run = runAt(path, id, name);
   makeFolder(run.checkpoints);
   makeFolder(run.samples);
+  fill(run);
   writeFileAtomic(join(path, 'run.json'), `${JSON.stringify({ id, name })}\n`);
   return run;
 }

@@ -3,13 +3,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
+import { faultPoint } from '../fault-point.ts';
 import type { Tensor } from '../engine/tensor.ts';
 import { sizeOf } from '../engine/tensor.ts';
 import { readSafetensors } from '../models/formats/safetensors.ts';
 import { writeSafetensors } from '../models/formats/safetensors-write.ts';
-import { readWeights, writtenWeights } from '../models/load.ts';
+import { type WrittenWeight, readWeights, writtenWeights } from '../models/load.ts';
 import type { Model } from '../models/model.ts';
 import type { Optimizer } from '../engine/optimizers.ts';
+import type { EvaluationResults } from './evaluation-points.ts';
 import type { MetricsValue } from './run-folder-metrics.ts';
 
 export interface Position {
@@ -20,27 +22,32 @@ export interface Position {
   readonly stageStep: number;
   readonly stageOver: boolean;
   readonly stageState: MetricsValue;
-  /** Results of evaluations so far, for the summary. */
-  readonly results: MetricsValue;
+  /** Evaluations so far, by their key. Nothing here may depend on time or energy: equal runs write equal bytes. */
+  readonly evaluations: EvaluationResults;
 }
 
-function* tensorData(model: Model, tensors: readonly { name: string; tensor: Tensor }[]): Generator<{ name: string; shape: readonly number[]; dtype: 'F32'; data: Float32Array }> {
-  for (const { name, tensor } of tensors) {
-    const data = new Float32Array(sizeOf(tensor.shape));
-    model.backend.download(tensor.storage.buffer!, tensor.storage.offset, data);
-    yield { name, shape: tensor.shape, dtype: 'F32', data };
-  }
+function written(model: Model, { name, tensor }: { name: string; tensor: Tensor }): WrittenWeight {
+  const data = (): Float32Array => {
+    const values = new Float32Array(sizeOf(tensor.shape));
+    model.backend.download(tensor.storage.buffer!, tensor.storage.offset, values);
+    return values;
+  };
+  return { name, shape: tensor.shape, dtype: 'F32', data };
 }
 
 const expertLoads = (model: Model): { name: string; tensor: Tensor }[] => [...model.expertCounts].map(([layer, tensor]) => ({ name: `load.${layer}`, tensor }));
 
 /** Writes a snapshot into a folder that the caller makes atomic. */
-export async function writeSnapshot(folder: string, model: Model, optimizer: Optimizer | null, position: Position): Promise<void> {
+export async function writeSnapshot(folder: string, model: Model, optimizer: Optimizer, position: Position): Promise<void> {
   // A frozen base is not saved again and again: with adapters, they are what changes.
-  await writeSafetensors(join(folder, 'weights.safetensors'), writtenWeights(model.lora?.parameters ?? model.parameters) as never);
-  await writeSafetensors(join(folder, 'optimizer.safetensors'), tensorData(model, [...(optimizer?.state() ?? []), ...expertLoads(model)]) as never);
+  await writeSafetensors(join(folder, 'weights.safetensors'), writtenWeights(model.lora?.parameters ?? model.parameters));
+  faultPoint('snapshot.half');
+  await writeSafetensors(join(folder, 'optimizer.safetensors'), [...optimizer.state(), ...expertLoads(model)].map((t) => written(model, t)));
   writeFileSync(join(folder, 'position.json'), `${JSON.stringify(position)}\n`);
 }
+
+/** About what one snapshot takes on the disk: the trained weights and two moments of each. */
+export const snapshotBytes = (model: Model): number => 3 * (model.lora?.parameters ?? model.parameters).weights.bytes;
 
 export const readPosition = (folder: string): Position => JSON.parse(readFileSync(join(folder, 'position.json'), 'utf8')) as Position;
 

@@ -2,6 +2,7 @@
 // checked before they touch the weights: a loss or norm that is not a number stops the run with the weights still good.
 
 import { TiefsucheError } from '../errors.ts';
+import { faultPoint } from '../fault-point.ts';
 import { Optimizer, type OptimizerSettings, type Trainable } from '../engine/optimizers.ts';
 import type { Flops } from '../engine/kernel.ts';
 import { type Arena, type Program, execute, place, read } from '../engine/program.ts';
@@ -42,7 +43,7 @@ export class Updater {
   constructor(model: Model, arena: Arena, settings: OptimizerSettings, biasRate = 0) {
     this.model = model;
     this.arena = arena;
-    this.biasRate = biasRate;
+    this.biasRate = model.lora ? 0 : biasRate; // under adapters the base is frozen, its router too
     const { weights, parameters } = trainables(model);
     this.optimizer = new Optimizer(model.backend, weights, parameters.grads!, settings);
   }
@@ -71,7 +72,9 @@ export class Updater {
     if (!Number.isFinite(gradNorm)) {
       throw new TiefsucheError('NUMERICS', `the gradient's norm is ${gradNorm} in step ${step}; the weights were left as they were`, { hint: 'Lower the learning rate and resume from the last checkpoint.' });
     }
-    await this.apply(step, factor);
+    const applying = execute(this.recordApply(step, factor).finish(this.arena));
+    faultPoint('update.running');
+    await applying;
     return { loss, ahead, balance, gradNorm, logp: concatenate(logp), entropy: concatenate(entropy), flops };
   }
 
@@ -81,16 +84,14 @@ export class Updater {
     return { loss: sum(read(program, recorded.loss)), ahead: total(recorded.ahead), balance: total(recorded.auxiliary), logp: read(program, recorded.logp), entropy: read(program, recorded.entropy) };
   }
 
-  private async apply(step: number, factor: number): Promise<void> {
+  private recordApply(step: number, factor: number): Tape {
     const tape = new Tape({ training: true });
     this.optimizer.record(tape, step, factor);
-    if (this.biasRate > 0) {
-      for (const [layer, counts] of this.model.expertCounts) {
-        const bias = this.model.parameters.get(`model.layers.${layer}.mlp.gate.e_score_correction_bias`);
-        tape.emit('moeBiasUpdate', [counts, bias], [sizeOf(counts.shape), this.biasRate]);
-      }
+    for (const [layer, counts] of this.model.expertCounts) { // at rate 0, too: the counts begin anew
+      const bias = this.model.parameters.get(`model.layers.${layer}.mlp.gate.e_score_correction_bias`);
+      tape.emit('moeBiasUpdate', [counts, bias], [sizeOf(counts.shape), this.biasRate]);
     }
-    await execute(tape.finish(this.arena));
+    return tape;
   }
 
   /** Runs the program once more, command by command, to name the op that left the numbers. */

@@ -1,8 +1,8 @@
 // `tiefsuche train RECIPE --run NAME`: a run from its recipe, or `--resume` to go on with one.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
-import { openRun } from '../../training/run-folder.ts';
+import { listRuns, openRun } from '../../training/run-folder.ts';
 import type { Command } from '../command.ts';
 import { runTraining } from '../run-training.ts';
 
@@ -29,18 +29,19 @@ Ctrl-C stops after the step and saves; --resume goes on, also after a crash, and
     if (recipe === undefined && !resume) throw new TiefsucheError('USAGE', 'train needs a recipe', { hint: 'tiefsuche train recipes/quickstart.yaml --run mine, or --run NAME --resume' });
     const run = (options['run'] as string | undefined) ?? (recipe === undefined ? undefined : basename(recipe).replace(/\.ya?ml$/, ''));
     if (run === undefined) throw new TiefsucheError('USAGE', 'which run should go on?', { hint: 'name it with --run' });
+    const overrides = (options['set'] as string[] | undefined) ?? [];
     if (plan) {
       // @ts-expect-error not yet there
       const { printPlan } = await import('../plan-view.ts');
-      return printPlan(recipe, run, (options['set'] as string[] | undefined) ?? [], json, terminal);
+      return printPlan(recipe, run, overrides, json, terminal);
     }
-    if (resume && existsSync(openRun(run).summary)) {
-      const { readFileSync } = await import('node:fs');
+    const begun = resume && (recipe === undefined || listRuns().some((r) => r.name === run));
+    if (begun && existsSync(openRun(run).summary)) {
       const summary = readFileSync(openRun(run).summary, 'utf8');
       if (json) terminal.print(JSON.stringify(JSON.parse(summary)));
       else terminal.print(`the run "${run}" is finished already`);
       return;
     }
-    await runTraining({ recipe: resume ? undefined : recipe, run, overrides: (options['set'] as string[] | undefined) ?? [], json }, terminal);
+    await runTraining({ recipe: begun ? undefined : recipe, run, overrides, json }, terminal);
   },
 };
