@@ -1,6 +1,12 @@
 // Values of options: text from the command line turned into numbers, or refused with what was expected.
 import { TiefsucheError } from '../errors.ts';
 
+/** How weights are held while a model is only used. */
+export const precisionOption = (fallback: 'f32' | 'file') => ({
+  flags: '--precision <how>', choices: ['file', 'f32', 'bf16'], fallback,
+  text: 'weights as in the file (quantised ones stay so), all in f32, or rounded to bf16',
+});
+
 /** Reads a whole number within bounds. */
 export function wholeNumber(what: string, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}): (text: string) => number {
   return (text) => {

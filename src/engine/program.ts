@@ -144,6 +144,7 @@ export function planStorage(commands: readonly Command[], pinned: ReadonlySet<St
 
 /** Uploads the program's inputs and runs it. */
 export async function execute(program: Program, options: RunOptions = {}): Promise<void> {
+  if (program.commands.length === 0) return;
   const { backend } = program.arena;
   for (const { tensor, data } of program.uploads) backend.upload(...place(program, tensor), data);
   await backend.run(program, options);

@@ -19,6 +19,8 @@ export interface ForwardContext {
   /** Where documents begin; absent when sampling. */
   readonly documents?: Documents;
   weight(name: string): Tensor;
+  /** Rows of the embedding. */
+  embed(ids: Tensor): Tensor;
   /** x times a weight or group, with its bias, and LoRA where there is one. */
   linear(x: Tensor, name: string): Tensor;
   attend(layer: number, q: Heads, k: Heads, v: Heads, shape: AttentionShape): Tensor;

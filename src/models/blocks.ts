@@ -1,7 +1,6 @@
 // Blocks that architectures share.
 
 import { add } from '../engine/ops/add.ts';
-import { embedding } from '../engine/ops/embedding.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { swiglu } from '../engine/ops/swiglu.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -38,8 +37,6 @@ export function mlp(context: ForwardContext, x: Tensor, prefix: string): Tensor 
 export function residual(context: ForwardContext, x: Tensor, normName: string, eps: number, f: (normed: Tensor) => Tensor): Tensor {
   return add(context.tape, x, f(rmsNorm(context.tape, x, context.weight(normName), eps)));
 }
-
-export const embed = (context: ForwardContext, ids: Tensor): Tensor => embedding(context.tape, ids, context.weight(embedTokens));
 
 export function outerSpecs(vocab: number, channels: number, tied: boolean, range: number): { first: ParameterSpec[]; last: ParameterSpec[] } {
   return {

@@ -18,7 +18,7 @@ import { swiglu } from '../engine/ops/swiglu.ts';
 import { yarnAttentionScale } from '../engine/rope-table.ts';
 import { type Tensor, columns } from '../engine/tensor.ts';
 import type { Architecture, ForwardContext } from './architecture.ts';
-import { embed, initStd, mlp, mlpSpecs, norm, outerSpecs, residual } from './blocks.ts';
+import { initStd, mlp, mlpSpecs, norm, outerSpecs, residual } from './blocks.ts';
 import { type ConfigJson, boolean, expectValue, integer, number, positive, ropeOf } from './config.ts';
 import type { ParameterSpec } from './parameters.ts';
 
@@ -184,7 +184,7 @@ export const deepseekV3: Architecture = {
     let h = normed;
     return nextIds.map((ids, k) => {
       const layer = `model.layers.${s.L + k}`;
-      const joined = concatColumns(tape, rmsNorm(tape, embed(context, ids), context.weight(`${layer}.enorm.weight`), s.eps),
+      const joined = concatColumns(tape, rmsNorm(tape, context.embed(ids), context.weight(`${layer}.enorm.weight`), s.eps),
         rmsNorm(tape, h, context.weight(`${layer}.hnorm.weight`), s.eps));
       h = rmsNorm(tape, block(context, config, s, s.L + k, context.linear(joined, `${layer}.eh_proj.weight`)), context.weight(`${layer}.shared_head.norm.weight`), s.eps);
       return h;

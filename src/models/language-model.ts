@@ -1,6 +1,6 @@
 // A model with its tokenizer and chat template: what chat, evaluation and training work with.
 
-import { TiefsucheError } from '../errors.ts';
+import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import { type ChatMessage, type ChatTemplate, compileChatTemplate, templateVariables } from '../tokenizer/chat-template.ts';
 import { type Tokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
@@ -55,6 +55,7 @@ const architectureNames: Readonly<Record<string, string>> = { llama: 'LlamaForCa
 
 /** Writes a Hugging Face folder; LoRA is merged into the weights. */
 export async function saveLanguageModel(folder: string, { model, tokenizer, chatTemplate, generationConfig }: LanguageModel): Promise<void> {
+  invariant(!model.compressed, 'a model in few bits is not saved');
   const config: ConfigJson = { ...model.config, architectures: [architectureNames[String(model.config['model_type'])]], torch_dtype: 'float32' };
   const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
   await saveModelFolder(folder, {

@@ -1,11 +1,13 @@
 // Weights from files into a model, and back into files.
 
-import { TiefsucheError } from '../errors.ts';
+import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import { openGgufModel } from './formats/gguf-model.ts';
 import { openModelFolder } from './formats/hf-folder.ts';
 import type { ModelFiles } from './formats/model-files.ts';
 import type { TensorSource } from './formats/tensor-source.ts';
+import { CompressedWeights } from './compressed.ts';
+import { architectureOf } from './index.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { type Parameters } from './parameters.ts';
 
@@ -41,7 +43,11 @@ export function* writtenWeights(parameters: Parameters): Generator<WrittenWeight
 
 /** Makes a model from opened files. */
 export function loadModel(backend: Backend, files: ModelFiles, options: ModelOptions = {}): Model {
-  const model = new Model(backend, files.config, options);
+  const { precision = 'f32' } = options;
+  invariant(precision === 'f32' || !options.trainable, 'weights in few bits do not train');
+  const specs = architectureOf(files.config['model_type']).parameters(files.config);
+  const compressed = precision === 'f32' ? null : new CompressedWeights(backend, specs, files.weights, precision);
+  const model = new Model(backend, files.config, options, compressed);
   try {
     readWeights(model.parameters, files.weights);
   } catch (error) {

@@ -1,18 +1,21 @@
 // A model: a configuration, its weights on a backend, and the two ways through it: training over packed documents, and
 // sampling over a paged cache. Both record the same ops of the architecture's file.
 
-import { invariant } from '../errors.ts';
+import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import { scale } from '../engine/ops/add.ts';
 import { type Documents, attention } from '../engine/ops/attention.ts';
 import { type PagedCache, type PagedRows, attentionCached, cacheAppend } from '../engine/ops/attention-cached.ts';
 import { linear, packLinear, packedElements } from '../engine/ops/linear.ts';
+import { embedding } from '../engine/ops/embedding.ts';
+import { embeddingCompressed, linearCompressed } from '../engine/ops/linear-compressed.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { ropeTable } from '../engine/rope-table.ts';
 import type { Tape } from '../engine/tape.ts';
 import { type DeviceBuffer, type Tensor, columns, fixedTensor } from '../engine/tensor.ts';
 import type { Architecture, CacheShape, Dimensions, ForwardContext } from './architecture.ts';
-import { embed, embedTokens, finalNorm, lmHead } from './blocks.ts';
+import { embedTokens, finalNorm, lmHead } from './blocks.ts';
+import type { CompressedWeights, Precision } from './compressed.ts';
 import type { ConfigJson } from './config.ts';
 import { architectureOf } from './index.ts';
 import { type Lora, type LoraConfig, makeLora } from './lora.ts';
@@ -24,6 +27,8 @@ export interface ModelOptions {
   readonly lora?: LoraConfig;
   /** MLA samples over cached latents (fast mode); such a model cannot train. */
   readonly absorbed?: boolean;
+  /** How weights are held; f32 by default, and always where they train. */
+  readonly precision?: Precision;
   /** Positions for which rotations are prepared; the configuration's maximum by default. */
   readonly maxPositions?: number;
 }
@@ -41,6 +46,8 @@ export class Model {
   readonly dims: Dimensions;
   readonly parameters: Parameters;
   readonly lora: Lora | null;
+  /** Weights kept in few bits; they are not among `parameters`. */
+  readonly compressed: CompressedWeights | null;
   readonly maxPositions: number;
   /** Keys and values as they are cached. */
   readonly cache: CacheShape;
@@ -51,7 +58,7 @@ export class Model {
   private readonly owned: DeviceBuffer[] = [];
   private packed: Map<string, Tensor> | null = null;
 
-  constructor(backend: Backend, config: ConfigJson, options: ModelOptions = {}) {
+  constructor(backend: Backend, config: ConfigJson, options: ModelOptions = {}, compressed: CompressedWeights | null = null) {
     this.backend = backend;
     this.config = config;
     this.architecture = architectureOf(config['model_type']);
@@ -61,7 +68,8 @@ export class Model {
     this.absorbed = (options.absorbed ?? false) && this.dims.absorbedCache !== undefined;
     invariant(!(this.absorbed && trainable), 'absorbed attention is for sampling only');
     this.cache = this.absorbed ? this.dims.absorbedCache! : this.dims.cache;
-    this.parameters = new Parameters(backend, this.architecture.parameters(config), { trainable: trainable && !options.lora });
+    this.compressed = compressed;
+    this.parameters = new Parameters(backend, this.architecture.parameters(config).filter((s) => !compressed?.covers(s.name)), { trainable: trainable && !options.lora });
     this.lora = options.lora ? makeLora(backend, this.parameters, options.lora, { trainable }) : null;
     const rotations = ropeTable(this.maxPositions, this.dims.rope);
     this.table = this.fixed([this.maxPositions, this.dims.rope.dim], 'rotations');
@@ -75,14 +83,24 @@ export class Model {
     return fixedTensor(buffer, 0, shape, 'f32', label);
   }
 
+  private get headName(): string { return this.dims.tied ? embedTokens : lmHead; }
+
   /** Weight of the output head: its own, or the embedding's. */
-  get head(): Tensor { return this.parameters.get(this.dims.tied ? embedTokens : lmHead); }
+  get head(): Tensor {
+    if (this.compressed?.covers(this.headName)) throw new TiefsucheError('UNSUPPORTED', 'a model in few bits cannot be trained or give a loss', { hint: 'Open it with precision f32.' });
+    return this.parameters.get(this.headName);
+  }
+
+  private embed(tape: Tape, ids: Tensor): Tensor {
+    const kept = this.compressed?.get(embedTokens);
+    return kept ? embeddingCompressed(tape, ids, kept) : embedding(tape, ids, this.parameters.get(embedTokens));
+  }
 
   private linear(tape: Tape, x: Tensor, name: string): Tensor {
-    const w = this.parameters.get(name);
     const biasName = name.endsWith('.weight') ? name.replace(/weight$/, 'bias') : `${name}.bias`;
     const bias = this.parameters.has(biasName) ? this.parameters.get(biasName) : null;
-    const y = linear(tape, x, w, { bias, packed: tape.training ? undefined : this.packed?.get(name) });
+    const kept = this.compressed?.get(name);
+    const y = kept ? linearCompressed(tape, x, kept, bias) : linear(tape, x, this.parameters.get(name), { bias, packed: tape.training ? undefined : this.packed?.get(name) });
     for (const adapter of this.lora?.of(name) ?? []) {
       const low = scale(tape, linear(tape, x, adapter.a), this.lora!.scaling);
       linear(tape, low, adapter.b, { into: columns(y, adapter.row, adapter.rows) });
@@ -91,7 +109,7 @@ export class Model {
   }
 
   private context(tape: Tape, rest: Pick<ForwardContext, 'positions' | 'attend' | 'countExperts' | 'auxiliaryLoss'> & { documents?: Documents }): ForwardContext {
-    return { tape, absorbed: this.absorbed, ropeTable: this.table, weight: (name) => this.parameters.get(name), linear: (x, name) => this.linear(tape, x, name), ...rest };
+    return { tape, absorbed: this.absorbed, ropeTable: this.table, weight: (name) => this.parameters.get(name), embed: (ids) => this.embed(tape, ids), linear: (x, name) => this.linear(tape, x, name), ...rest };
   }
 
   /** Records the forward pass over packed documents → hidden states after the final norm (T, C), and those of the MTP modules. */
@@ -104,7 +122,7 @@ export class Model {
       countExperts: (layer, offsets) => { if (tape.training) tape.emit('moeCount', [offsets, this.expertCounts.get(layer)!], [this.dims.moe!.experts]); },
       auxiliaryLoss: (_, values) => { auxiliary.push(tape.output(values)); },
     });
-    const hidden = this.finish(context, this.architecture.layers(context, this.config, embed(context, input.ids)));
+    const hidden = this.finish(context, this.architecture.layers(context, this.config, context.embed(input.ids)));
     const ahead = options.nextIds?.length ? this.architecture.predictAhead!(context, this.config, hidden, options.nextIds) : [];
     return { hidden, ahead, auxiliary };
   }
@@ -120,7 +138,7 @@ export class Model {
       countExperts: () => {},
       auxiliaryLoss: () => {},
     });
-    return this.finish(context, this.architecture.layers(context, this.config, embed(context, ids)));
+    return this.finish(context, this.architecture.layers(context, this.config, context.embed(ids)));
   }
 
   private finish(context: ForwardContext, x: Tensor): Tensor {
@@ -129,7 +147,8 @@ export class Model {
 
   /** Records hidden (R, C) → logits (R, V). */
   logits(tape: Tape, hidden: Tensor): Tensor {
-    return linear(tape, hidden, this.head, { packed: this.packed?.get('head') });
+    const kept = this.compressed?.get(this.headName);
+    return kept ? linearCompressed(tape, hidden, kept) : linear(tape, hidden, this.head, { packed: this.packed?.get('head') });
   }
 
   /** Names of everything that `linear` multiplies with, groups as one. */
@@ -138,16 +157,22 @@ export class Model {
     return [...new Set(names)];
   }
 
+  /** Weights that sampling reads from a packed copy: all that are f32, by the name of the copy. */
+  private packable(): (readonly [string, Tensor])[] {
+    const head = this.compressed?.covers(this.headName) ? [] : [['head', this.head] as const];
+    return [...this.linearNames().map((n) => [n, this.parameters.get(n)] as const), ...head];
+  }
+
   /** Bytes of the second copy of the weights that sampling reads. */
   packedBytes(): number {
-    return [...this.linearNames().map((n) => this.parameters.get(n)), this.head].reduce((sum, w) => sum + packedElements(w.shape[0]!, w.shape[1]!) * 4, 0);
+    return this.packable().reduce((sum, [, w]) => sum + packedElements(w.shape[0]!, w.shape[1]!) * 4, 0);
   }
 
   /** Records the copying of all weights into `memory` from `offset` on (packedBytes), for sampling until `unpack`. */
   pack(tape: Tape, memory: DeviceBuffer, offset = 0): void {
     invariant(memory.bytes >= offset + this.packedBytes(), 'not enough memory for packed weights');
     const packed = new Map<string, Tensor>();
-    for (const [name, w] of [...this.linearNames().map((n) => [n, this.parameters.get(n)] as const), ['head', this.head] as const]) {
+    for (const [name, w] of this.packable()) {
       const tensor = fixedTensor(memory, offset, [packedElements(w.shape[0]!, w.shape[1]!)], 'f32', `packed ${name}`);
       offset += tensor.storage.bytes;
       packLinear(tape, w, tensor);
@@ -171,6 +196,7 @@ export class Model {
   close(): void {
     this.parameters.close();
     this.lora?.close();
+    this.compressed?.close();
     for (const buffer of this.owned) this.backend.free(buffer);
   }
 }

@@ -89,7 +89,7 @@ export class Rollout {
     }
     this.blocks = Math.ceil(maxTokens / keyBlock);
     const pages = maxRows * this.blocks + this.blocks;
-    const { keyHeads, D, Dv } = model.dims.cache, { layers } = model.dims;
+    const { keyHeads, D, Dv } = model.cache, { layers } = model.dims;
     const shapes: [Shape, DType][] = [];
     for (let i = 0; i < layers; i++) shapes.push([[pages, keyHeads, D, keyBlock], 'f32'], [[pages, keyHeads, keyBlock, Dv], 'f32']);
     const rows = shapes.length, width = stride + 1;

@@ -1,11 +1,12 @@
 // `tiefsuche chat [MODEL]`: a conversation on the terminal, or one answer with --prompt.
 import { TiefsucheError } from '../../errors.ts';
 import { openBackend } from '../../engine/backends/open.ts';
+import type { Precision } from '../../models/compressed.ts';
 import { openLanguageModel } from '../../models/language-model.ts';
 import { Answerer } from '../../reasoning/generate.ts';
 import { resolveModelPath } from '../../training/model-source.ts';
 import type { Command } from '../command.ts';
-import { decimal, wholeNumber } from '../option-values.ts';
+import { decimal, precisionOption, wholeNumber } from '../option-values.ts';
 import { listModels } from './models.ts';
 import { talk } from '../talk.ts';
 
@@ -29,6 +30,7 @@ export const chat: Command = {
     { flags: '--temperature <t>', text: '0: always the likeliest token', fallback: 0, parse: decimal('--temperature', { min: 0 }) },
     { flags: '--max-tokens <n>', text: 'longest answer, thinking included', fallback: 512, parse: wholeNumber('--max-tokens', { min: 1 }) },
     { flags: '--seed <n>', text: 'for temperatures above 0', fallback: 0, parse: wholeNumber('--seed', { min: 0 }) },
+    precisionOption('file'),
   ],
   reports: true,
   examples: [
@@ -37,10 +39,10 @@ export const chat: Command = {
   ],
   async run({ args, options, json, terminal }) {
     const name = chosenModel(args[0]);
-    const { temperature, maxTokens, seed, prompt } = options as { temperature: number; maxTokens: number; seed: number; prompt?: string };
-    if (prompt === undefined && terminal.interactive && !json) return talk(name, terminal, { temperature, maxTokens, seed });
+    const { temperature, maxTokens, seed, precision, prompt } = options as { temperature: number; maxTokens: number; seed: number; precision: Precision; prompt?: string };
+    if (prompt === undefined && terminal.interactive && !json) return talk(name, terminal, { temperature, maxTokens, seed, precision });
     if (prompt === undefined) throw new TiefsucheError('USAGE', 'there is no terminal to talk on', { hint: 'Ask with --prompt TEXT.' });
-    const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true }), answerer = new Answerer(language);
+    const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision }), answerer = new Answerer(language);
     const { thinking, content, completion } = await answerer.answer([{ role: 'user', content: prompt }], { maxTokens, sampler: { temperature, topK: 0, topP: 1, minP: 0, seed } });
     if (json) terminal.print(JSON.stringify({ thinking, content, token_ids: [...completion.tokens], logprobs: [...completion.logp], finish_reason: completion.finish }));
     else {

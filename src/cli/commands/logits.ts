@@ -4,21 +4,23 @@ import { openBackend } from '../../engine/backends/open.ts';
 import { documents } from '../../engine/ops/attention.ts';
 import { Arena, execute, read } from '../../engine/program.ts';
 import { Tape } from '../../engine/tape.ts';
+import type { Precision } from '../../models/compressed.ts';
 import { loadModel, openModelFiles } from '../../models/load.ts';
 import { positionsOf } from '../../models/loss.ts';
 import { resolveModelPath } from '../../training/model-source.ts';
 import type { Command } from '../command.ts';
+import { precisionOption } from '../option-values.ts';
 
 export const logits: Command = {
   name: 'logits',
   summary: 'the model\'s raw numbers for given token ids',
   arguments: [{ name: '<model>', text: 'run name, Hugging Face folder or GGUF file' }],
-  options: [{ flags: '--ids <list>', text: 'token ids, separated by commas' }],
+  options: [{ flags: '--ids <list>', text: 'token ids, separated by commas' }, precisionOption('f32')],
   reports: true,
   examples: [{ line: 'tiefsuche logits quickstart --ids 1,2,3 --json', text: 'one line a position: {"logits":[…]}' }],
   async run({ args, options, terminal }) {
     const ids = Int32Array.from(String(options['ids'] ?? '').split(',').filter((s) => s.trim() !== ''), Number);
-    const backend = openBackend(), files = openModelFiles(resolveModelPath(args[0]!)), model = loadModel(backend, files);
+    const backend = openBackend(), files = openModelFiles(resolveModelPath(args[0]!)), model = loadModel(backend, files, { precision: options['precision'] as Precision });
     files.close();
     const bad = [...ids].find((id) => !Number.isInteger(id) || id < 0 || id >= model.dims.vocab);
     if (ids.length === 0 || bad !== undefined) {

@@ -1,0 +1,237 @@
+// Products with weights that stay as their file has them: y (T, N) = x (T, K) · wᵀ (+ bias), w of 4, 8 or 16 bits.
+// Layout (made by src/engine/panels.ts): panels of 16 rows, so that a vector's lanes are rows.
+//   16 bits: [K][16] halves, widened on the way; every element is one chain of fma over k, the bits of f32 `linear`.
+//   q4, q8: blocks of 32 along K. A panel is all its quants, then all its scales (f16):
+//     q4 [K/32][4][16 rows][4] bytes, the low half for k = 4g + j, the high half for k = 16 + 4g + j; [K/32][d 16, m 16]
+//     q8 [K/32][8][16 rows][4] bytes, w + 128 for k = 4g + j;                                         [K/32][d 16]
+//   x is rounded to 8 bits in blocks of 32 first: x ≈ s q, s = max|x| / 127 (as llama.cpp does). Then, per block,
+//     y = fma(d s, Σ w q, y); q4 also y = fma(m, s Σ q, y), over blocks in order.
+// The sums are integers, hence exact: the value is the same on every instruction set and for every batch.
+#include "quantised-dot.h"
+#include "rows.h"
+
+namespace ts::ISA {
+namespace {
+
+constexpr int64_t BLOCK = 32, PANEL = 16;
+
+int64_t panelsOf(int64_t N) { return ceilDiv(N, PANEL); }
+int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+enum class Kind { Q4, Q8 };
+int64_t quantBytes(Kind kind) { return kind == Kind::Q4 ? 256 : 512; }  // a block of a panel
+int64_t scaleCount(Kind kind) { return kind == Kind::Q4 ? 32 : 16; }
+int64_t panelBytes(Kind kind, int64_t K) { return align64(K / BLOCK * (quantBytes(kind) + 2 * scaleCount(kind))); }
+
+/** Panels a task should take at least, so that it reads about 64 KiB. */
+int64_t panelsPerTask(int64_t bytes) { return most(1, least(16, 65536 / most(1, bytes))); }
+
+float halfToFloat(uint16_t h) {
+  const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 1023;
+  uint32_t bits;
+  if (exponent == 31) bits = sign | 0x7f800000 | mantissa << 13;
+  else if (exponent != 0) bits = sign | (exponent + 112) << 23 | mantissa << 13;
+  else {
+    const float value = static_cast<float>(mantissa) * 0x1p-24f;
+    memcpy(&bits, &value, 4);
+    bits |= sign;
+  }
+  float f;
+  memcpy(&f, &bits, 4);
+  return f;
+}
+
+// ---- activations to 8 bits -----------------------------------------------------------------------------------------
+
+void quantiseRows(Pool& pool, int64_t T, int64_t K, const float* x, int64_t ldx, const Activations& to) {
+  const int64_t blocks = K / BLOCK;
+  parallelRows(pool, T, K, [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; t++)
+      for (int64_t b = 0; b < blocks; b++) {
+        const float* p = x + t * ldx + b * BLOCK;
+        const V16 low = load(p), high = load(p + 16);
+        const float largest = max(max(abs(low), abs(high)));
+        const V16 inverse = broadcast(largest > 0 ? 127.0f / largest : 0.0f);
+        // Adding 1.5 · 2²³ rounds to the nearest whole number, ties to even, and leaves it in the low bits.
+        const V16 magic = broadcast(12582912.0f);
+        int32_t whole[32];
+        storeInt(whole, bits(low * inverse + magic) - bits(magic));
+        storeInt(whole + 16, bits(high * inverse + magic) - bits(magic));
+        int8_t* q = to.quants + t * K + b * BLOCK;
+        int32_t sum = 0;
+        for (int i = 0; i < 32; i++) { q[i] = static_cast<int8_t>(whole[i]); sum += whole[i]; }
+        const float scale = largest / 127.0f;
+        to.scales[t * blocks + b] = scale;
+        to.sums[t * blocks + b] = sum;
+        to.scaledSums[t * blocks + b] = scale * static_cast<float>(sum);
+      }
+  });
+}
+
+Activations activations(Pool& pool, int64_t T, int64_t K) {
+  const int64_t blocks = K / BLOCK, quants = align64(T * K), floats = align64(T * blocks * 4);
+  char* memory = static_cast<char*>(pool.scratch(0, static_cast<size_t>(quants + 3 * floats)));
+  return {reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(memory + quants), reinterpret_cast<float*>(memory + quants + floats),
+          reinterpret_cast<int32_t*>(memory + quants + 2 * floats)};
+}
+
+// ---- quantised products --------------------------------------------------------------------------------------------
+
+/** Stores a panel's sixteen outputs of one token. */
+TS_INLINE void finish(float* y, V16 sum, const float* bias, int64_t columns, bool accumulate) {
+  if (accumulate) sum += load(y, columns);
+  if (bias) sum += load(bias, columns);
+  store(y, sum, columns);
+}
+
+// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type: 0 q4, 1 q8]
+void linearQuantised(Pool& pool, const Command& c) {
+  const int64_t T = c.dim(0), N = c.dim(1), K = c.dim(2), ldy = c.dim(4), blocks = K / BLOCK;
+  const bool accumulate = c.flag(5);
+  const Kind kind = c.dim(6) == 1 ? Kind::Q8 : Kind::Q4;
+  const int64_t stride = panelBytes(kind, K), chunk = panelsPerTask(stride), panels = panelsOf(N);
+  const Activations x = activations(pool, T, K);
+  quantiseRows(pool, T, K, c.f(0), c.dim(3), x);
+  const uint8_t* weights = static_cast<const uint8_t*>(c.t[1]);
+  const PanelDot dot = kind == Kind::Q4 ? panelDotQ4() : panelDotQ8();
+  pool.parallel(ceilDiv(panels, chunk), [&](int64_t task, int) {
+    for (int64_t p = task * chunk; p < least(panels, (task + 1) * chunk); p++) {
+      const uint8_t* quants = weights + p * stride;
+      const uint16_t* scales = reinterpret_cast<const uint16_t*>(quants + blocks * quantBytes(kind));
+      for (int64_t t = 0; t < T; t += DOT_TOKENS) {
+        const int count = static_cast<int>(least(DOT_TOKENS, T - t));
+        V16 sums[DOT_TOKENS];
+        dot(count, blocks, K, quants, scales, x.from(t, K), sums);
+        for (int i = 0; i < count; i++)
+          finish(c.f(2) + (t + i) * ldy + p * PANEL, sums[i], c.f(3) ? c.f(3) + p * PANEL : nullptr, N - p * PANEL, accumulate);
+      }
+    }
+  });
+}
+
+// ---- 16-bit products -----------------------------------------------------------------------------------------------
+
+/** Sixteen halves as f32. */
+template <bool BF16>
+TS_INLINE V16 widen(const uint16_t* p) {
+#if defined(__AVX512F__)
+  const __m256i raw = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  if constexpr (BF16) return {{(vf)_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16))}};
+  else return {{(vf)_mm512_cvtph_ps(raw)}};
+#elif defined(__AVX2__)
+  return parts<V16>([&](int i) TS_LAMBDA {
+    const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i));
+    if constexpr (BF16) return (vf)_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16));
+    else return (vf)_mm256_cvtph_ps(raw);
+  });
+#else
+  float values[16];
+  for (int i = 0; i < 16; i++) {
+    if constexpr (BF16) { const uint32_t bits = static_cast<uint32_t>(p[i]) << 16; memcpy(values + i, &bits, 4); }
+    else values[i] = halfToFloat(p[i]);
+  }
+  return load(values);
+#endif
+}
+
+/** TOKENS × PANELS tiles of y, each element one chain over k. */
+template <bool BF16, int TOKENS, int PANELS>
+void halfTile(int64_t K, const float* x, int64_t ldx, const uint16_t* w, V16* out) {
+  V16 sums[TOKENS][PANELS];
+  for (int t = 0; t < TOKENS; t++)
+    for (int p = 0; p < PANELS; p++) sums[t][p] = out[t * PANELS + p];
+  for (int64_t k = 0; k < K; k++) {
+    V16 column[PANELS];
+    for (int p = 0; p < PANELS; p++) {
+      column[p] = widen<BF16>(w + (p * K + k) * PANEL);
+      __builtin_prefetch(w + (p * K + k + 64) * PANEL);
+    }
+    for (int t = 0; t < TOKENS; t++) {
+      const V16 value = broadcast(x[t * ldx + k]);
+      for (int p = 0; p < PANELS; p++) sums[t][p] = fma(value, column[p], sums[t][p]);
+    }
+  }
+  for (int t = 0; t < TOKENS; t++)
+    for (int p = 0; p < PANELS; p++) out[t * PANELS + p] = sums[t][p];
+}
+
+constexpr int HALF_TOKENS = W == 16 ? 4 : 2, HALF_PANELS = W == 16 ? 4 : 2;
+using HalfTile = void (*)(int64_t, const float*, int64_t, const uint16_t*, V16*);
+
+template <bool BF16, int PANELS>
+HalfTile halfTileFor(int tokens) {
+  constexpr HalfTile table[] = {halfTile<BF16, 1, PANELS>, halfTile<BF16, 2, PANELS>, halfTile<BF16, 3, PANELS>, halfTile<BF16, 4, PANELS>};
+  return table[tokens - 1];
+}
+
+// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type: 0 f16, 1 bf16]
+void linearHalf(Pool& pool, const Command& c) {
+  const int64_t T = c.dim(0), N = c.dim(1), K = c.dim(2), ldx = c.dim(3), ldy = c.dim(4), panels = panelsOf(N);
+  const bool accumulate = c.flag(5), bf16 = c.flag(6);
+  const uint16_t* weights = static_cast<const uint16_t*>(c.t[1]);
+  pool.parallel(ceilDiv(panels, HALF_PANELS), [&](int64_t task, int) {
+    const int64_t first = task * HALF_PANELS, count = least(HALF_PANELS, panels - first);
+    for (int64_t t = 0; t < T; t += HALF_TOKENS) {
+      const int tokens = static_cast<int>(least(HALF_TOKENS, T - t));
+      const float* x = c.f(0) + t * ldx;
+      const int64_t step = count == HALF_PANELS ? HALF_PANELS : 1;
+      for (int64_t p = 0; p < count; p += step) {
+        V16 sums[HALF_TOKENS * HALF_PANELS];
+        const int64_t n = (first + p) * PANEL;
+        const auto at = [&](int i, int64_t j) { return c.f(2) + (t + i) * ldy + n + j * PANEL; };
+        for (int i = 0; i < tokens; i++)
+          for (int64_t j = 0; j < step; j++) sums[i * step + j] = accumulate ? load(at(i, j), N - n - j * PANEL) : zero();
+        const HalfTile tile = step == 1 ? (bf16 ? halfTileFor<true, 1>(tokens) : halfTileFor<false, 1>(tokens))
+                                        : (bf16 ? halfTileFor<true, HALF_PANELS>(tokens) : halfTileFor<false, HALF_PANELS>(tokens));
+        tile(K, x, ldx, weights + (first + p) * K * PANEL, sums);
+        for (int i = 0; i < tokens; i++)
+          for (int64_t j = 0; j < step; j++)
+            finish(at(i, j), sums[i * step + j], c.f(3) ? c.f(3) + n + j * PANEL : nullptr, N - n - j * PANEL, false);
+      }
+    }
+  });
+}
+
+// ---- rows of an embedding ------------------------------------------------------------------------------------------
+
+// t = [ids, panels, out], a = [T, V, C, type: 0 q4, 1 q8, 2 f16, 3 bf16]
+void embeddingCompressed(Pool& pool, const Command& c) {
+  const int64_t T = c.dim(0), V = c.dim(1), C = c.dim(2), type = c.dim(3), blocks = C / BLOCK;
+  const int32_t* ids = c.i32(0);
+  for (int64_t t = 0; t < T; t++)
+    if (ids[t] < 0 || ids[t] >= V) pool.fail("embeddingCompressed: entry %lld is %d, outside of 0 to %lld", static_cast<long long>(t), ids[t], static_cast<long long>(V - 1));
+  parallelRows(pool, T, C, [&](int64_t begin, int64_t end, int) {
+    for (int64_t t = begin; t < end; t++) {
+      const int64_t panel = ids[t] / PANEL, lane = ids[t] % PANEL;
+      float* out = c.f(2) + t * C;
+      if (type >= 2) {
+        const uint16_t* w = static_cast<const uint16_t*>(c.t[1]) + panel * C * PANEL + lane;
+        for (int64_t k = 0; k < C; k++) {
+          const uint32_t wide = static_cast<uint32_t>(w[k * PANEL]) << 16;
+          if (type == 3) memcpy(out + k, &wide, 4);
+          else out[k] = halfToFloat(w[k * PANEL]);
+        }
+        continue;
+      }
+      const Kind kind = type == 1 ? Kind::Q8 : Kind::Q4;
+      const uint8_t* quants = static_cast<const uint8_t*>(c.t[1]) + panel * panelBytes(kind, C);
+      const uint16_t* scales = reinterpret_cast<const uint16_t*>(quants + blocks * quantBytes(kind)) + lane;
+      for (int64_t k = 0; k < C; k++) {
+        const int64_t b = k / BLOCK, i = k % BLOCK;
+        const float d = halfToFloat(scales[b * scaleCount(kind)]);
+        if (kind == Kind::Q8) out[k] = d * static_cast<float>(quants[b * 512 + i / 4 * 64 + lane * 4 + i % 4] - 128);
+        else {
+          const uint8_t pair = quants[b * 256 + i % 16 / 4 * 64 + lane * 4 + i % 4];
+          out[k] = d * static_cast<float>(i < 16 ? pair & 15 : pair >> 4) + halfToFloat(scales[b * scaleCount(kind) + 16]);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+extern const Entry compressed_kernels[] = {{"linearQuantised", linearQuantised},
+  {"linearHalf", linearHalf}, {"embeddingCompressed", embeddingCompressed}, {nullptr, nullptr}};
+
+}  // namespace ts::ISA

@@ -1,0 +1,110 @@
+// Linear on weights that stay in few bits (panels.ts), for chat and serving: y = x wᵀ (+ bias), no gradient.
+// 16 bits: widened on the way, every element one chain of fma over k: the same bits as `linear` on the same values.
+// q4, q8: x is rounded to 8 bits in blocks of 32, x ≈ s q with s = max|x| / 127 (llama.cpp does the same); per block
+//   y += d s Σ w q (an integer) and, for q4, y += m s Σ q. Fast mode: close to `linear`, not equal to it.
+// T rows, K inputs, N outputs.
+
+import { type CompressedType, blockSize, compressedBytes, intoPanels, panelValue } from '../panels.ts';
+import type { Tape } from '../tape.ts';
+import { type Tensor, expectShape } from '../tensor.ts';
+import type { View } from '../kernel.ts';
+import type { Op } from './op.ts';
+
+/** A weight (N, K) in panels; its bytes travel as i32. */
+export interface CompressedWeight { readonly type: CompressedType; readonly shape: readonly [number, number]; readonly panels: Tensor }
+
+const quantised = ['q4', 'q8'] as const, halves = ['f16', 'bf16'] as const, all = [...quantised, ...halves];
+
+/** x (T, K) → (T, N). */
+export function linearCompressed(tape: Tape, x: Tensor, w: CompressedWeight, bias: Tensor | null = null): Tensor {
+  const T = x.shape[0]!, [N, K] = w.shape;
+  expectShape('linearCompressed', 'input', x.shape, [T, K]);
+  const y = tape.temp([T, N], 'f32', 'linear'), half = halves.indexOf(w.type as 'f16');
+  const sizes = [T, N, K, x.ld, y.ld, 0];
+  if (half >= 0) tape.emit('linearHalf', [x, w.panels, y, bias], [...sizes, half]);
+  else tape.emit('linearQuantised', [x, w.panels, y, bias], [...sizes, quantised.indexOf(w.type as 'q4')]);
+  return y;
+}
+
+/** ids (T) → rows of the table (T, C) as f32. */
+export function embeddingCompressed(tape: Tape, ids: Tensor, table: CompressedWeight): Tensor {
+  const T = ids.shape[0]!, [V, C] = table.shape, out = tape.temp([T, C], 'f32', 'embedding');
+  tape.emit('embeddingCompressed', [ids, table.panels, out], [T, V, C, all.indexOf(table.type)]);
+  return out;
+}
+
+const bytesOf = (view: View): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
+/** A row rounded to 8 bits and back, in the steps that the native kernels take. */
+function rounded(x: ArrayLike<number>, start: number, K: number): Float64Array {
+  const out = new Float64Array(K), f = Math.fround;
+  for (let b = 0; b < K; b += blockSize) {
+    let largest = 0;
+    for (let i = b; i < b + blockSize; i++) largest = Math.max(largest, Math.abs(x[start + i]!));
+    const inverse = largest > 0 ? f(127 / largest) : 0, scale = f(largest / 127);
+    for (let i = b; i < b + blockSize; i++) out[i] = scale * nearest(f(x[start + i]! * inverse));
+  }
+  return out;
+}
+
+/** Ties to even. */
+function nearest(x: number): number {
+  const whole = Math.round(x);
+  return Math.abs(x % 1) === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
+}
+
+function product(types: readonly CompressedType[]): (t: readonly View[], a: readonly number[]) => void {
+  return ([x, panels, y, bias], [T, N, K, ldx, ldy, accumulate, kind]) => {
+    const type = types[kind!]!, bytes = bytesOf(panels!), isHalf = type === 'f16' || type === 'bf16';
+    const weights = Float64Array.from({ length: N! * K! }, (_, i) => panelValue(type, bytes, K!, Math.floor(i / K!), i % K!));
+    for (let t = 0; t < T!; t++) {
+      const row = isHalf ? x!.subarray(t * ldx!, t * ldx! + K!) : rounded(x!, t * ldx!, K!);
+      for (let n = 0; n < N!; n++) {
+        let sum = accumulate ? y![t * ldy! + n]! : 0;
+        for (let k = 0; k < K!; k++) sum += row[k]! * weights[n * K! + k]!;
+        y![t * ldy! + n] = bias ? sum + bias[n]! : sum;
+      }
+    }
+  };
+}
+
+const multiplyAdds = (a: readonly number[]) => ({ model: 2 * a[0]! * a[1]! * a[2]! });
+
+/** A weight of arbitrary bytes with scales near 1/64, for tests. */
+function sampleWeight(tape: Tape, fileType: string, type: CompressedType, N: number, K: number): CompressedWeight {
+  const panels = new Uint8Array(compressedBytes(type, N, K));
+  const size = { Q4_0: 18, Q4_1: 20, Q8_0: 34 }[fileType], values = size ? (N * K / blockSize) * size : N * K * 2;
+  const bytes = Uint8Array.from({ length: values }, (_, i) => (i * 131 + (i >> 5) * 89 + 7) & 255);
+  // The high byte of each f16 (or bf16): sign and exponent of numbers between 2⁻⁷ and 2⁻⁴.
+  if (size) for (let b = 0; b < values; b += size) { bytes[b + 1] = 0x20 | (b & 7); if (fileType === 'Q4_1') bytes[b + 3] = 0xa4 | (b & 3); }
+  else for (let i = 1; i < values; i += 2) bytes[i] = (type === 'f16' ? 0x28 : 0x3c) | (i * 7 & 0x83);
+  intoPanels(fileType, bytes, K, 0, panels);
+  return { type, shape: [N, K], panels: tape.input(new Int32Array(panels.buffer)) };
+}
+
+const shapes = [[1, 16, 32], [3, 37, 96], [9, 130, 64], [17, 5, 608]] as const;
+
+export const linearCompressedOp: Op = {
+  name: 'linearCompressed',
+  kernels: [
+    { name: 'linearQuantised', flops: multiplyAdds, reference: product(quantised) }, // t = x, panels, y, bias?; a = T, N, K, ldx, ldy, accumulate, q4 or q8
+    { name: 'linearHalf', flops: multiplyAdds, reference: product(halves) }, // the same with f16 or bf16
+    {
+      name: 'embeddingCompressed', // t = ids, panels, out; a = T, V, C, type
+      reference: ([ids, panels, out], [T, , C, kind]) => {
+        const bytes = bytesOf(panels!);
+        for (let t = 0; t < T!; t++) for (let c = 0; c < C!; c++) out![t * C! + c] = panelValue(all[kind!]!, bytes, C!, ids![t]!, c);
+      },
+    },
+  ],
+  samples: ([['Q4_0', 'q4'], ['Q4_1', 'q4'], ['Q8_0', 'q8'], ['F16', 'f16'], ['BF16', 'bf16']] as const).flatMap(([fileType, type]) => [
+    ...shapes.map(([T, N, K]) => ({
+      label: `${fileType} T=${T} N=${N} K=${K}`, gradient: false, inputs: { x: [T, K], bias: [N] },
+      record: (tape: Tape, { x, bias }: Readonly<Record<string, Tensor>>) => linearCompressed(tape, x!, sampleWeight(tape, fileType, type, N, K), bias!),
+    })),
+    {
+      label: `rows of ${fileType}`, gradient: false, inputs: {},
+      record: (tape: Tape) => embeddingCompressed(tape, tape.input(Int32Array.from([0, 36, 5, 16, 31])), sampleWeight(tape, fileType, type, 37, 64)),
+    },
+  ]),
+};
