@@ -87,17 +87,16 @@ export async function interrupted(home: string, recipe: string, moments: readonl
   }
   const { status, err } = await tiefsuche(args, home);
   assert.equal(status, 0, err);
-  checkRecords(home, struck + 1);
+  checkRecords(home);
   return struck;
 }
 
 /** Each step stands once in the metrics; the ledger is whole and holds at least the work that is in them. */
-function checkRecords(home: string, leastAttempts: number): void {
+function checkRecords(home: string): void {
   const run = openRun('small', home), rows = readMetrics(run.metrics);
   assert.deepEqual(rows.map((r) => r.step), Array.from(rows.keys(), (i) => i + 1));
   assert.deepEqual(verifyLedger(home).problems, []);
   const attempts = listAttempts(home).map((a) => readAttempt(a.path)!);
-  assert.ok(attempts.length >= leastAttempts - 1, `${attempts.length} attempts on record`); // one may have died before its record began
   const inLedger = attempts.flatMap((a) => a.ticks).reduce((n, t) => n + t.tokens.trained, 0);
   assert.ok(inLedger >= rows.reduce((n, r) => n + Number(r['tokens_trained']), 0), 'work is missing from the ledger');
 }
