@@ -5,6 +5,7 @@
 #include "attention-transpose.h"
 #include "kernel.h"
 #include "pool.h"
+#include "rows.h"
 
 namespace ts::ISA {
 
@@ -22,9 +23,6 @@ struct AttentionShape {
   int64_t firstSeen(int64_t i) const { return window > 0 && i >= window ? i - window + 1 : 0; }
 };
 
-inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /** Positions index·size … of a document, `count` of them; row: where the document begins, length: its own. */
 struct Piece { int32_t document, row, length, index, count; };
 
@@ -34,13 +32,13 @@ struct Pieces {
   int64_t count = 0;
 
   Pieces(Pool& pool, int slot, const int32_t* starts, const AttentionShape& s, int64_t size) {
-    for (int64_t d = 0; d < s.documents; d++) count += (starts[d + 1] - starts[d] + size - 1) / size;
+    for (int64_t d = 0; d < s.documents; d++) count += ceilDiv(starts[d + 1] - starts[d], size);
     list = static_cast<Piece*>(pool.scratch(slot, static_cast<size_t>(count + 1) * sizeof(Piece)));
     int64_t at = 0;
     for (int64_t d = 0; d < s.documents; d++) {
       const int32_t row = starts[d], length = starts[d + 1] - row;
       for (int64_t i = 0; i * size < length; i++)
-        list[at++] = {static_cast<int32_t>(d), row, length, static_cast<int32_t>(i), static_cast<int32_t>(smaller(size, length - i * size))};
+        list[at++] = {static_cast<int32_t>(d), row, length, static_cast<int32_t>(i), static_cast<int32_t>(least(size, length - i * size))};
     }
   }
   const Piece& operator[](int64_t i) const { return list[i]; }

@@ -48,7 +48,7 @@ struct Page {
 };
 
 /** Rows under way, in the scratch memory of a thread. */
-struct Rows {
+struct AttentionRows {
   static constexpr int64_t STRIP = 2 * TILE_ROWS;  // rows that go through a block together
 
   int64_t D, Dv;
@@ -62,7 +62,7 @@ struct Rows {
 
   static size_t bytes(int64_t rows, int64_t D, int64_t Dv) { return static_cast<size_t>(rows * (D + Dv + 16 + 3) + 64) * 4; }
 
-  Rows(void* memory, int64_t rows, int64_t D, int64_t Dv, float scale) : D(D), Dv(Dv), scale(scale) {
+  AttentionRows(void* memory, int64_t rows, int64_t D, int64_t Dv, float scale) : D(D), Dv(Dv), scale(scale) {
     l = static_cast<float*>(memory);
     q = l + rows * 16;
     o = q + rows * D;

@@ -27,12 +27,12 @@ void attention(Pool& pool, const Command& c) {
   pool.parallel(pieces.count * s.Hkv, [&](int64_t task, int thread) {
     const Piece& piece = pieces[pieces.count - 1 - task / s.Hkv];  // the last of a document is the longest: it goes first
     const int64_t g = task % s.Hkv, begin = piece.index * queries, count = piece.count * s.group;
-    Rows rows(pool.threadScratch(thread, Rows::bytes(count, s.D, s.Dv)), count, s.D, s.Dv, s.scale);
+    AttentionRows rows(pool.threadScratch(thread, AttentionRows::bytes(count, s.D, s.Dv)), count, s.D, s.Dv, s.scale);
     for (int64_t i = 0; i < piece.count; i++)
       rows.set(i * s.group, s.group, q + (piece.row + begin + i) * s.ldq + g * s.group * s.hsq, s.hsq, s.firstSeen(begin + i), begin + i);
 
     for (int64_t b = s.firstSeen(begin) / KEY_BLOCK; b * KEY_BLOCK < begin + piece.count; b++) {
-      const int64_t row = piece.row + b * KEY_BLOCK, n = smaller(KEY_BLOCK, piece.length - b * KEY_BLOCK);
+      const int64_t row = piece.row + b * KEY_BLOCK, n = least(KEY_BLOCK, piece.length - b * KEY_BLOCK);
       int64_t until = count;  // a small window leaves this block behind for the later queries
       while (until > 0 && rows.first[until - 1] >= (b + 1) * KEY_BLOCK) until--;
       rows.attend(0, until, b, {keys.at(row, n, g), n, v + row * s.ldv + g * s.hsv, s.ldv});

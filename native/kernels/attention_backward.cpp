@@ -20,10 +20,6 @@ struct Problem {
   int64_t queries;  // of a piece: it does not depend on the number of threads
 };
 
-inline void copy(float* to, const float* from, int64_t n) {
-  for (int64_t i = 0; i < n; i += 16) store(to + i, load(from + i, n - i), n - i);
-}
-
 /** Some queries of one document under the heads of one key head, gathered: `rows` rows, query by query. */
 struct Chunk {
   const Problem& p;
@@ -48,15 +44,10 @@ struct Chunk {
     for (int64_t i = 0, r = 0; i < piece.count; i++)
       for (int64_t h = g * s.group; h < (g + 1) * s.group; h++, r++) {
         const int64_t t = row() + i, o = t * s.ldo + h * s.Dv;
-        copy(q + r * s.D, p.q + t * s.ldq + h * s.hsq, s.D);
+        copyRow(q + r * s.D, p.q + t * s.ldq + h * s.hsq, s.D);
         lse[r] = p.lse[t * s.Hq + h];
-        V16 total = zero();
-        for (int64_t c = 0; c < s.Dv; c += 16) {
-          const V16 d = load(p.dout + o + c, s.Dv - c);
-          store(dout + r * s.Dv + c, d, s.Dv - c);
-          total = fma(d, load(p.out + o + c, s.Dv - c), total);
-        }
-        delta[r] = sum(total);
+        copyRow(dout + r * s.Dv, p.dout + o, s.Dv);
+        delta[r] = dot(dout + r * s.Dv, p.out + o, s.Dv);
       }
     memset(dq, 0, static_cast<size_t>(rows * s.D) * 4);
   }
@@ -74,8 +65,8 @@ struct Chunk {
     const AttentionShape& s = p.s;
     const int64_t key = piece.row + block * KEY_BLOCK;
     for (int64_t r = 0; r < rows; r += TILE_ROWS) {
-      const int64_t count = smaller(TILE_ROWS, rows - r);
-      const int64_t begin = larger(0, seenBy(r, block).from) / 16 * 16, end = (seenBy(r + count - 1, block).to + 15) / 16 * 16;
+      const int64_t count = least(TILE_ROWS, rows - r);
+      const int64_t begin = most(0, seenBy(r, block).from) / 16 * 16, end = (seenBy(r + count - 1, block).to + 15) / 16 * 16;
       float *pr = weights + r * KEY_BLOCK, *dr = ds + r * KEY_BLOCK;
       if (end - begin < KEY_BLOCK) {
         memset(pr, 0, static_cast<size_t>(count * KEY_BLOCK) * 4);
@@ -115,7 +106,7 @@ struct Chunk {
     const AttentionShape& s = p.s;
     const float* k = p.k + (piece.row + block * KEY_BLOCK) * s.ldk + g * s.hsk;
     for (int64_t r = 0; r < rows; r += TILE_ROWS) {
-      const int64_t count = smaller(TILE_ROWS, rows - r);
+      const int64_t count = least(TILE_ROWS, rows - r);
       const int64_t from = seenBy(r, block).from, to = seenBy(r + count - 1, block).to;
       if (from < to) product(count, s.D, {to - from, ds + r * KEY_BLOCK + from, KEY_BLOCK, k + from * s.ldk, s.ldk, dq + r * s.D, s.D, Start::C});
     }
@@ -126,10 +117,10 @@ struct Chunk {
     const AttentionShape& s = p.s;
     const int64_t first = block * KEY_BLOCK;
     for (int64_t j = 0; j < n; j += TILE_ROWS) {
-      const int64_t count = smaller(TILE_ROWS, n - j), key = piece.row + first + j;
+      const int64_t count = least(TILE_ROWS, n - j), key = piece.row + first + j;
       // Queries that see one of these keys: from the first key's own on, until the window leaves the last one behind.
-      const int64_t from = larger(0, first + j - begin) * s.group;
-      const int64_t to = s.window > 0 ? smaller(rows, (first + j + count - 1 + s.window - begin) * s.group) : rows;
+      const int64_t from = most(0, first + j - begin) * s.group;
+      const int64_t to = s.window > 0 ? least(rows, (first + j + count - 1 + s.window - begin) * s.group) : rows;
       if (from >= to) continue;
       const Start start = first + j >= begin ? Start::ZERO : Start::C;
       float *dk = p.grads.dk + key * s.ldk + g * s.hsk, *dv = p.grads.dv + key * s.ldv + g * s.hsv;
@@ -142,14 +133,14 @@ struct Chunk {
     const AttentionShape& s = p.s;
     for (int64_t i = 0, r = 0; i < piece.count; i++)
       for (int64_t h = g * s.group; h < (g + 1) * s.group; h++, r++) {
-        copy(p.grads.dq + (row() + i) * s.ldq + h * s.hsq, dq + r * s.D, s.D);
+        copyRow(p.grads.dq + (row() + i) * s.ldq + h * s.hsq, dq + r * s.D, s.D);
         p.grads.delta[(row() + i) * s.Hq + h] = delta[r];
       }
   }
 };
 
 /** Keys of a block of the document. */
-int64_t keysOf(const Piece& piece, int64_t block) { return smaller(KEY_BLOCK, piece.length - block * KEY_BLOCK); }
+int64_t keysOf(const Piece& piece, int64_t block) { return least(KEY_BLOCK, piece.length - block * KEY_BLOCK); }
 
 /** Pieces of every document, and the order in which documents are worked on: long ones first. */
 struct Order {
@@ -179,7 +170,7 @@ bool wholeDocuments(const AttentionShape& s, const int32_t* starts, int64_t thre
     largest = pairs > largest ? pairs : largest;
     total += pairs * s.Hkv;
   }
-  const int64_t tasks = s.documents * s.Hkv, rounds = (tasks + threads - 1) / threads;
+  const int64_t tasks = s.documents * s.Hkv, rounds = ceilDiv(tasks, threads);
   const double even = total / tasks * rounds, whole = even > largest ? even : largest;
   return whole <= 1.4 * total / threads;
 }

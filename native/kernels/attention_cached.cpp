@@ -58,7 +58,7 @@ void attentionCached(Pool& pool, const Command& c) {
   pool.parallel(tiles * Hkv, [&](int64_t task, int thread) {
     // Rows run faster than heads, so that samples of one prompt find its pages of this head in the cache.
     const int64_t g = task / tiles, begin = task % tiles * tile, count = begin + tile < R ? tile : R - begin;
-    Rows rows(pool.threadScratch(thread, Rows::bytes(count * group, D, Dv)), count * group, D, Dv, scale);
+    AttentionRows rows(pool.threadScratch(thread, AttentionRows::bytes(count * group, D, Dv)), count * group, D, Dv, scale);
     int64_t firstBlock = INT64_MAX, lastBlock = -1;
     for (int64_t i = 0; i < count; i++) {
       const int64_t r = begin + i, last = table.skips(r) ? -1 : table.rowPos[r];
