@@ -157,7 +157,10 @@ void micro(const Strip& s) {
 #pragma GCC unroll 16
       for (int v = 0; v < NV; v++) acc[r][v] = vf{};
   }
-  for (int p = 0; p < R * P; p++) __builtin_prefetch(s.nextC + p / P * s.ldc + p % P * PANEL, 1);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 16
+    for (int p = 0; p < P; p++) __builtin_prefetch(s.nextC + r * s.ldc + p * PANEL, 1);
 
   // Rows are reached from a pointer per three: base, base + lda, base + 2 lda are addresses the processor forms by itself.
   constexpr bool ROWS = LAYOUT == A::ROWS;

@@ -21,6 +21,14 @@ using PanelDot = void (*)(int tokens, int64_t blocks, int64_t K, const uint8_t* 
 
 namespace {
 
+/** Asks for a block's share of the panels' bytes, some pages' worth of work early: quants and scales are one stream. */
+template <int BYTES>
+TS_INLINE void fetchAhead(const uint8_t* panel, int64_t b) {
+  constexpr int DISTANCE = 1024;
+  const char* at = reinterpret_cast<const char*>(panel) + b * BYTES + DISTANCE;
+  for (int i = 0; i < BYTES; i += 64) __builtin_prefetch(at + i, 0, 3);
+}
+
 #if defined(__AVX512F__)
 
 TS_INLINE V16 scalesOf(const uint16_t* p) { return {{(vf)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}}; }
@@ -45,12 +53,11 @@ struct Madd {
   const __m512i low = _mm512_set1_epi8(15);                                                                              \
   for (int64_t b = 0; b < blocks; b++) {                                                                                 \
     const uint8_t* w = quants + b * BYTES;                                                                               \
+    fetchAhead<BYTES + 2 * SCALES>(quants, b);                                                                           \
     __m512i group[8];                                                                                                    \
     for (int g = 0; g < 4; g++) {                                                                                        \
       const __m512i raw = _mm512_loadu_si512(w + 64 * g);                                                                \
-      _mm_prefetch(reinterpret_cast<const char*>(w + 64 * g + 2048), _MM_HINT_T0);                                        \
-      if (Q8) { group[g] = raw; group[g + 4] = _mm512_loadu_si512(w + 64 * g + 256);                                      \
-        _mm_prefetch(reinterpret_cast<const char*>(w + 64 * g + 2304), _MM_HINT_T0); }                                    \
+      if (Q8) { group[g] = raw; group[g + 4] = _mm512_loadu_si512(w + 64 * g + 256); }                                    \
       else { group[g] = _mm512_and_si512(raw, low); group[g + 4] = _mm512_and_si512(_mm512_srli_epi16(raw, 4), low); }   \
     }                                                                                                                    \
     const V16 d = scalesOf(scales + b * SCALES), m = Q8 ? zero() : scalesOf(scales + b * SCALES + 16);                   \
@@ -107,12 +114,12 @@ TS_INLINE void dotHalf(int half, int64_t blocks, int64_t K, const uint8_t* quant
   for (int t = 0; t < TOKENS; t++) acc[t] = vset(0);
   for (int64_t b = 0; b < blocks; b++) {
     const uint8_t* w = quants + b * BYTES + 32 * half;
+    if (half == 0) fetchAhead<BYTES + 2 * SCALES>(quants, b);
     const vf d = scalesOf(scales + b * SCALES + 8 * half);
     __m256i total[TOKENS];
     for (int t = 0; t < TOKENS; t++) total[t] = _mm256_setzero_si256();
     for (int g = 0; g < 4; g++) {
       const __m256i raw = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + 64 * g));
-      _mm_prefetch(reinterpret_cast<const char*>(w + 64 * g + 2048), _MM_HINT_T0);
       if constexpr (Q8) {  // |w| · (x with w's sign): 128 · 127 · 2 fits 16 bits
         const __m256i flip = _mm256_set1_epi8(static_cast<char>(0x80));
         const __m256i wa = _mm256_xor_si256(raw, flip), wb = _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + 64 * g + 256)), flip);

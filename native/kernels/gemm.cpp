@@ -35,7 +35,6 @@ int64_t tileN() {
 
 /** So many strips are packed together: where A lies across the strips, ten lines of memory at a time. */
 constexpr int64_t STRIPS = 168 / MR;
-constexpr int SMALL_M = 4;          // up to here B streams through once, and more panels at a time hide the latency of fma
 
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -49,37 +48,30 @@ constexpr Micro pick(int64_t rows, std::integer_sequence<int, R...>) {
 }
 
 template <int P>
-Micro kernelFor(int64_t rows, A layout) {
+Micro kernelOf(int64_t rows, A layout) {
   using Rows = std::make_integer_sequence<int, MR>;
   return layout == A::ROWS ? pick<P, A::ROWS>(rows, Rows()) : pick<P, A::COLUMNS>(rows, Rows());
 }
 
-/** For few rows: as many panels as the registers hold. */
-constexpr int WIDE = W == 4 ? 2 : 4;
-Micro wideKernelFor(int64_t rows) {
-  return pick<WIDE, A::ROWS>(rows, std::make_integer_sequence<int, (W == 16 ? SMALL_M : 1)>());
+/** For few rows, as many panels as the registers hold: more chains at a time hide the latency of fma. */
+constexpr int WIDE = W == 4 ? 2 : 4, WIDE_ROWS = W == 16 ? 4 : 1;
+
+/** panels: 1, NP, or WIDE for up to WIDE_ROWS rows of A in place. */
+Micro kernelFor(int64_t rows, int64_t panels, A layout) {
+  if (panels == NP) return kernelOf<NP>(rows, layout);
+  if (panels == 1) return kernelOf<1>(rows, layout);
+  return pick<WIDE, A::ROWS>(rows, std::make_integer_sequence<int, WIDE_ROWS>());
 }
-constexpr int64_t WIDE_ROWS = W == 16 ? SMALL_M : 1;
 
 // ---- one task ------------------------------------------------------------------------------------------------------
 
-/** C keeps its old value to the end, so a block of K cannot leave its part there. */
-bool isOnto(const Product& p) { return p.accumulate && p.alpha != 1.0f; }
-
-/** Length of the blocks that K is walked in. */
+/** Length of the blocks that K is walked in. Where C keeps its old value to the end, a block cannot leave its part there. */
 int64_t blockOf(const Product& p) {
-  if (p.K <= blockK() || isOnto(p)) return p.K;
+  if (p.K <= blockK() || (p.accumulate && p.alpha != 1.0f)) return p.K;
   return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, blockK())), 8) * 8;
 }
 
 struct Area { int64_t m0, m1, n0, n1; };
-
-/** A as the register kernel reads it. */
-struct Rows {
-  const float* a;
-  int64_t ld;
-  A layout;
-};
 
 struct Task {
   const Product& p;
@@ -87,108 +79,151 @@ struct Task {
   float* bPacked;
   float* aPacked;
   bool packA;
+  const int64_t M = area.m1 - area.m0, panels = ceilDiv(area.n1 - area.n0, PANEL), groups = ceilDiv(panels, NP), strips = ceilDiv(M, MR);
 
-  /** rows × panels at (m, n) of C, over the K block at k0. */
-  void strip(Micro kernel, int panels, int64_t m, int64_t n, int64_t rows, int64_t k0, int64_t kc, const Rows& a, const float* b,
-             int64_t panelStride, const Ahead& aheadA, const Ahead& aheadB) const {
-    const bool first = k0 == 0, last = k0 + kc == p.K, onto = isOnto(p);
-    float* c = p.c + m * p.ldc + n;
-    Strip s{kc, a.a, a.ld, b, panelStride, c, p.ldc, !first || (p.accumulate && !onto), onto, last ? p.alpha : 1.0f,
-            last && p.bias ? p.bias + n : nullptr, c + panels * PANEL, aheadA, aheadB};
-    const int64_t width = panels * PANEL, columns = p.N - n;
-    if (columns >= width) return kernel(s);
-    // The tile hangs over the right edge: work on a copy.
-    alignas(64) float copy[MR * WIDE * PANEL], bias[WIDE * PANEL];
-    const auto columnsOf = [&](int64_t panel) { return columns - panel * PANEL; };
-    if (s.fromC || s.ontoC)
-      for (int64_t r = 0; r < rows; r++)
-        for (int64_t j = 0; j < panels; j++) store(copy + r * width + j * PANEL, load(s.c + r * s.ldc + j * PANEL, columnsOf(j)));
-    if (s.bias) {
-      for (int64_t j = 0; j < panels; j++) store(bias + j * PANEL, load(s.bias + j * PANEL, columnsOf(j)));
-      s.bias = bias;
-    }
-    float* target = s.c;
-    s.c = copy;
-    s.ldc = width;
-    kernel(s);
-    for (int64_t r = 0; r < rows; r++)
-      for (int64_t j = 0; j < panels; j++) store(target + r * p.ldc + j * PANEL, load(copy + r * width + j * PANEL), columnsOf(j));
-  }
+  /** First row of strip i: strips of at most MR rows, as even as can be. */
+  int64_t start(int64_t i) const { return area.m0 + M * i / strips; }
 
   void run() const {
-    const int64_t M = area.m1 - area.m0, panels = ceilDiv(area.n1 - area.n0, PANEL);
-    if (p.packed && M <= WIDE_ROWS) return stream(panels);
+    if (p.packed && M <= MR) return stream();
     const int64_t block = blockOf(p);
     int64_t k0 = 0;
     do {  // once even for K = 0: C becomes 0, or bias
       const int64_t kc = smaller(block, p.K - k0);
-      const float* b = bPacked;
-      int64_t panelStride = kc * PANEL;
+      Strip s = blockStrip(k0, kc);
       if (p.packed) {
-        b = p.packed + area.n0 * p.K + k0 * PANEL;
-        panelStride = p.K * PANEL;
+        underStrips(s, k0);
       } else {
         packPanels(p.b.data + k0 * p.b.row + area.n0 * p.b.column, p.b.row, p.b.column, area.n1 - area.n0, kc, bPacked);
-      }
-      const int64_t strips = ceilDiv(M, MR);
-      const auto start = [&](int64_t i) { return area.m0 + M * i / strips; };
-      for (int64_t i = 0; i < strips; i++) {
-        const int64_t m = start(i), rows = start(i + 1) - m, groups = ceilDiv(panels, NP);
-        const float* a = p.a.data + m * p.a.row + k0 * p.a.column;
-        Rows source{a, p.a.column == 1 ? p.a.row : p.a.column, p.a.column == 1 ? A::ROWS : A::COLUMNS};
-        if (packA) {
-          const int64_t within = i % STRIPS;
-          if (within == 0) {
-            packStrips(a, p.a.row, p.a.column, p.M - m, smaller(STRIPS, strips - i), [&](int64_t j) { return start(i + j) - m; }, kc, aPacked);
-          }
-          source = {aPacked + within * stripFloats(kc), MR, A::COLUMNS};
-        }
-        for (int64_t j = 0; j < groups; j++) {
-          const int count = static_cast<int>(smaller(NP, panels - j * NP));
-          const Micro kernel = count == NP ? kernelFor<NP>(rows, source.layout) : kernelFor<1>(rows, source.layout);
-          strip(kernel, count, m, area.n0 + j * NP * PANEL, rows, k0, kc, source, b + j * NP * panelStride, panelStride,
-                aheadOf(source, rows, j, groups, kc), k0 + kc < p.K ? aheadOfB(k0 + kc, kc, i, strips, j, groups) : Ahead{b, 0, 0, 0});
-        }
+        alongStrips(s, k0);
       }
       k0 += kc;
     } while (k0 < p.K);
   }
 
-  /** The part of the next strip's A that is fetched beside group j: some rows, or some k of all rows. */
-  Ahead aheadOf(const Rows& source, int64_t rows, int64_t j, int64_t groups, int64_t kc) const {
-    if (source.layout == A::ROWS) {
-      const float* next = source.a + rows * source.ld;
-      const int64_t from = MR * j / groups, to = MR * (j + 1) / groups;
-      return {next + from * source.ld, to - from, source.ld, 16};
-    }
-    if (packA) {  // one after the other
-      const int64_t lines = ceilDiv(MR, groups);
-      return {source.a + stripFloats(kc) + 16 * lines * (kc / 16) * j, lines, 16, 16 * lines};
-    }
-    const int64_t from = kc * j / groups, count = ceilDiv(16, groups);
-    return {source.a + rows + MR / 2 + from * source.ld, count, source.ld, count * source.ld};
+  /** What all tiles over a block of K have in common. */
+  Strip blockStrip(int64_t k0, int64_t kc) const {
+    const bool last = k0 + kc == p.K, onto = p.accumulate && p.alpha != 1.0f;
+    Strip s{};
+    s.kc = kc;
+    s.b = p.packed ? p.packed + area.n0 * p.K + k0 * PANEL : bPacked;
+    s.panelStride = (p.packed ? p.K : kc) * PANEL;
+    s.lda = p.a.column == 1 ? p.a.row : p.a.column;
+    s.ldc = p.ldc;
+    s.fromC = k0 > 0 || (p.accumulate && !onto);
+    s.ontoC = last && onto;
+    s.alpha = last ? p.alpha : 1.0f;
+    s.bias = last ? p.bias : nullptr;
+    return s;
   }
 
-  /** The part of the next block of B, from k1 on, that is fetched beside group j of strip i. */
-  Ahead aheadOfB(int64_t k1, int64_t kc, int64_t i, int64_t strips, int64_t j, int64_t groups) const {
-    if (p.packed) return {p.packed, 0, 0, 0};
-    const float* next = p.b.data + k1 * p.b.row + area.n0 * p.b.column;
-    if (p.b.column == 1) return {next + kc * i / strips * p.b.row + j * NP * PANEL, NP, PANEL, p.b.row};  // a row after the other
-    const int64_t columns = area.n1 - area.n0, from = columns * (i * groups + j) / (strips * groups), to = columns * (i * groups + j + 1) / (strips * groups);
-    return {next + from * p.b.column, to - from, p.b.column, 16};
+  /** Strip by strip of A, which stays in the first-level cache while all panels pass. */
+  void alongStrips(Strip& s, int64_t k0) const {
+    const float* const b = s.b;
+    A layout = p.a.column == 1 ? A::ROWS : A::COLUMNS;
+    for (int64_t i = 0; i < strips; i++) {
+      const int64_t m = start(i), rows = start(i + 1) - m;
+      s.a = p.a.data + m * p.a.row + k0 * p.a.column;
+      if (packA) {
+        if (i % STRIPS == 0) {
+          packStrips(s.a, p.a.row, p.a.column, p.M - m, smaller(STRIPS, strips - i), [&](int64_t j) { return start(i + j) - m; }, s.kc, aPacked);
+        }
+        s.a = aPacked + i % STRIPS * stripFloats(s.kc);
+        s.lda = MR;
+        layout = A::COLUMNS;
+      }
+      const int64_t stepA = fetchA(s, layout, rows), stepB = fetchB(s, k0 + s.kc, i);
+      for (int64_t j = 0; j < groups; j++) {
+        s.b = b + j * NP * s.panelStride;
+        tile(s, smaller(NP, panels - j * NP), layout, m, rows, area.n0 + j * NP * PANEL);
+        s.aheadA.at += stepA;
+        s.aheadB.at += stepB;
+      }
+    }
+  }
+
+  /** Group by group of packed panels, which come from memory once, over all strips. */
+  void underStrips(Strip& s, int64_t k0) const {
+    const float* const b = s.b;
+    const int64_t lines = ceilDiv(NP * PANEL, strips);  // of the next group, per 16 steps
+    for (int64_t j = 0; j < groups; j++) {
+      s.b = b + j * NP * s.panelStride;
+      for (int64_t i = 0; i < strips; i++) {
+        const int64_t m = start(i);
+        s.a = p.a.data + m * p.a.row + k0;
+        s.aheadB = {s.b + NP * s.panelStride + i * lines * PANEL * (s.kc / 16), lines, PANEL, lines * PANEL};
+        tile(s, smaller(NP, panels - j * NP), A::ROWS, m, start(i + 1) - m, area.n0 + j * NP * PANEL);
+      }
+    }
   }
 
   /** A row or a few against packed panels: each panel is read once, from end to end. */
-  void stream(int64_t panels) const {
-    const int64_t rows = area.m1 - area.m0, panelStride = p.K * PANEL;
-    const Rows a{p.a.data + area.m0 * p.a.row, p.a.row, A::ROWS};
+  void stream() const {
+    Strip s = blockStrip(0, p.K);
+    s.a = p.a.data + area.m0 * p.a.row;
     for (int64_t j = 0; j < panels;) {
-      const int64_t left = panels - j, n = area.n0 + j * PANEL;
-      const int count = left >= WIDE ? WIDE : left >= NP ? NP : 1;
-      const Micro kernel = count == WIDE ? wideKernelFor(rows) : count == NP ? kernelFor<NP>(rows, A::ROWS) : kernelFor<1>(rows, A::ROWS);
-      strip(kernel, count, area.m0, n, rows, 0, p.K, a, p.packed + n * p.K, panelStride, {a.a, 0, 0, 0}, {a.a, 0, 0, 0});
+      const int64_t left = panels - j, count = M <= WIDE_ROWS && left >= WIDE ? WIDE : left >= NP ? NP : 1;
+      tile(s, count, A::ROWS, area.m0, M, area.n0 + j * PANEL);
+      s.b += count * s.panelStride;
       j += count;
     }
+  }
+
+  /** The tile of C at (m, n): rows × some panels. */
+  void tile(Strip& s, int64_t count, A layout, int64_t m, int64_t rows, int64_t n) const {
+    const Micro kernel = kernelFor(rows, count, layout);
+    const int64_t width = count * PANEL, columns = p.N - n;
+    s.c = p.c + m * p.ldc + n;
+    s.nextC = s.c + width;
+    if (p.bias && s.bias) s.bias = p.bias + n;
+    if (columns >= width) return kernel(s);
+    // It hangs over the right edge: work on a copy.
+    alignas(64) float copy[MR * WIDE * PANEL], bias[WIDE * PANEL];
+    const auto columnsOf = [&](int64_t panel) { return columns - panel * PANEL; };
+    Strip t = s;
+    t.c = copy;
+    t.ldc = width;
+    if (s.fromC || s.ontoC)
+      for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < count; j++) store(copy + r * width + j * PANEL, load(s.c + r * s.ldc + j * PANEL, columnsOf(j)));
+    if (s.bias) {
+      for (int64_t j = 0; j < count; j++) store(bias + j * PANEL, load(s.bias + j * PANEL, columnsOf(j)));
+      t.bias = bias;
+    }
+    kernel(t);
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t j = 0; j < count; j++) store(s.c + r * s.ldc + j * PANEL, load(copy + r * width + j * PANEL), columnsOf(j));
+  }
+
+  /** Lets each group of panels fetch its share of the next strip of A; returns what lies between two shares. */
+  int64_t fetchA(Strip& s, A layout, int64_t rows) const {
+    if (layout == A::ROWS) {
+      const int64_t count = ceilDiv(MR, groups);
+      s.aheadA = {s.a + rows * s.lda, count, s.lda, 16};
+      return count * s.lda;
+    }
+    if (packA) {
+      const int64_t lines = ceilDiv(MR, groups);
+      s.aheadA = {s.a + stripFloats(s.kc), lines, 16, 16 * lines};
+      return 16 * lines * (s.kc / 16);
+    }
+    const int64_t count = ceilDiv(16, groups);
+    s.aheadA = {s.a + rows + MR / 2, count, s.lda, count * s.lda};
+    return s.kc / groups * s.lda;
+  }
+
+  /** Likewise for the next block of B, from k1 on: each strip fetches its share, some rows or some columns. */
+  int64_t fetchB(Strip& s, int64_t k1, int64_t i) const {
+    s.aheadB = {s.b, 0, 0, 0};
+    if (k1 >= p.K) return 0;
+    const float* next = p.b.data + k1 * p.b.row + area.n0 * p.b.column;
+    if (p.b.column == 1) {
+      s.aheadB = {next + s.kc * i / strips * p.b.row, NP, PANEL, p.b.row};
+      return NP * PANEL;
+    }
+    const int64_t columns = area.n1 - area.n0, count = ceilDiv(columns, strips * groups);
+    s.aheadB = {next + columns * i / strips * p.b.column, count, p.b.column, 16};
+    return count * p.b.column;
   }
 };
 
