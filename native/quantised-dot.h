@@ -21,12 +21,13 @@ using PanelDot = void (*)(int tokens, int64_t blocks, int64_t K, const uint8_t* 
 
 namespace {
 
-/** Asks for a block's share of the panels' bytes, some pages' worth of work early: quants and scales are one stream. */
+/** Asks for a block's share of the stream of panels 16 KiB early, into the second cache: the first has too few open
+ *  requests to keep memory busy (14 against 28 GB/s on a Sapphire Rapids core). */
 template <int BYTES>
 TS_INLINE void fetchAhead(const uint8_t* panel, int64_t b) {
-  constexpr int DISTANCE = 1024;
+  constexpr int DISTANCE = 16384;
   const char* at = reinterpret_cast<const char*>(panel) + b * BYTES + DISTANCE;
-  for (int i = 0; i < BYTES; i += 64) __builtin_prefetch(at + i, 0, 3);
+  for (int i = 0; i < BYTES; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 #if defined(__AVX512F__)

@@ -126,3 +126,12 @@ test('SmolLM2: where both llama.cpp builds choose another token, one of them nea
   assert.ok(agreement.lonely.every((m) => m < 0.05), `margins ${agreement.lonely.slice(0, 5).join(', ')}`);
   assert.ok(agreement.kl.every((x) => x < 0.006), `mean KL ${agreement.kl.join(', ')}`);
 });
+
+test('SmolLM2: quantised weights, multiplied as they are in the file, are as close to llama.cpp as its builds to each other', needsSmollm2, async (t) => {
+  const quantised = openLanguageModel(backend, smollm2Path(), { maxPositions: 512, precision: 'file' });
+  const agreement = await againstLlamaCpp(quantised, (name) => `quantised ${name}`);
+  t.diagnostic(inWords(agreement));
+  assert.ok(agreement.lonely.every((m) => m < 0.05), `margins ${agreement.lonely.slice(0, 5).join(', ')}`);
+  assert.ok(agreement.kl.every((x) => x < 0.006), `mean KL ${agreement.kl.join(', ')}`);
+  quantised.model.close();
+});

@@ -14,6 +14,7 @@ namespace ts::ISA {
 namespace {
 
 constexpr int64_t BLOCK = 32, PANEL = 16;
+constexpr int64_t AHEAD = 8192;  // halves, to be fetched early: see fetchAhead in quantised-dot.h
 
 int64_t panelsOf(int64_t N) { return ceilDiv(N, PANEL); }
 int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -142,10 +143,8 @@ void halfTile(int64_t K, const float* x, int64_t ldx, const uint16_t* w, V16* ou
     for (int p = 0; p < PANELS; p++) sums[t][p] = out[t * PANELS + p];
   for (int64_t k = 0; k < K; k++) {
     V16 column[PANELS];
-    for (int p = 0; p < PANELS; p++) {
-      column[p] = widen<BF16>(w + (p * K + k) * PANEL);
-      __builtin_prefetch(w + (p * K + k + 64) * PANEL);
-    }
+    if (k % 2 == 0) for (int p = 0; p < PANELS; p++) __builtin_prefetch(w + (p * K + k) * PANEL + AHEAD, 0, 2);
+    for (int p = 0; p < PANELS; p++) column[p] = widen<BF16>(w + (p * K + k) * PANEL);
     for (int t = 0; t < TOKENS; t++) {
       const V16 value = broadcast(x[t * ldx + k]);
       for (int p = 0; p < PANELS; p++) sums[t][p] = fma(value, column[p], sums[t][p]);

@@ -4,7 +4,7 @@
 
 import type { Backend } from '../engine/backend.ts';
 import type { CompressedWeight } from '../engine/ops/linear-compressed.ts';
-import { canCompress, compressedBytes, compressedTypes, intoPanels } from '../engine/panels.ts';
+import { type CompressedType, canCompress, compressedBytes, compressedTypes, intoPanels } from '../engine/panels.ts';
 import { type DeviceBuffer, fixedTensor } from '../engine/tensor.ts';
 import { fromFloat32 } from './formats/dtypes.ts';
 import type { TensorSource } from './formats/tensor-source.ts';
@@ -14,11 +14,14 @@ import type { ParameterSpec } from './parameters.ts';
 export type Precision = 'f32' | 'bf16' | 'file';
 export const precisions: readonly Precision[] = ['file', 'f32', 'bf16'];
 
+interface Kept { readonly name: string; readonly members: readonly ParameterSpec[]; readonly fileTypes: readonly string[]; readonly type: CompressedType; readonly N: number; readonly K: number }
+
 export class CompressedWeights {
   private readonly backend: Backend;
   private readonly weights = new Map<string, CompressedWeight>();
-  private readonly buffers: DeviceBuffer[] = [];
-  private readonly covered = new Set<string>();
+  private readonly covered: ReadonlySet<string>;
+  /** All weights one after another in the order of use, so that reading ahead at the end of one fetches the next. */
+  private readonly buffer: DeviceBuffer;
 
   /** Reads what can be kept; `covers` says what that is. */
   constructor(backend: Backend, specs: readonly ParameterSpec[], source: TensorSource, precision: 'bf16' | 'file') {
@@ -29,30 +32,16 @@ export class CompressedWeights {
       const name = spec.group ?? spec.name;
       groups.set(name, [...(groups.get(name) ?? []), spec]);
     }
-    for (const [name, members] of groups) this.keep(name, members, source, precision);
-  }
-
-  private keep(name: string, members: readonly ParameterSpec[], source: TensorSource, precision: 'bf16' | 'file'): void {
-    const K = members[0]!.shape[1]!;
-    const entries = members.map((m) => source.tensors.get(m.name));
-    // What does not fit is left to readWeights, which says why.
-    if (entries.some((e, i) => !e || e.shape.length !== 2 || e.shape[0] !== members[i]!.shape[0] || e.shape[1] !== K)) return;
-    const fileTypes = entries.map((e) => (precision === 'bf16' ? 'BF16' : e!.dtype));
-    const [type] = new Set(fileTypes.map((t) => (Object.hasOwn(compressedTypes, t) ? compressedTypes[t] : undefined)));
-    if (!type || fileTypes.some((t) => compressedTypes[t] !== type) || !canCompress(type, K)) return;
-    const N = members.reduce((n, m) => n + m.shape[0]!, 0), panels = new Uint8Array(compressedBytes(type, N, K));
-    let row = 0;
-    members.forEach((member, i) => {
-      const stored = entries[i]!.dtype === fileTypes[i];
-      const bytes = stored ? source.readBytes(member.name) : fromFloat32(source.readFloat32(member.name), 'BF16');
-      intoPanels(fileTypes[i]!, bytes, K, row, panels);
-      row += member.shape[0]!;
-      this.covered.add(member.name);
-    });
-    const buffer = this.backend.allocate(panels.length);
-    this.buffers.push(buffer);
-    this.backend.upload(buffer, 0, panels);
-    this.weights.set(name, { type, shape: [N, K], panels: fixedTensor(buffer, 0, [panels.length / 4], 'i32', name) });
+    const kept = [...groups].flatMap(([name, members]) => keep(name, members, source, precision) ?? []);
+    this.covered = new Set(kept.flatMap((k) => k.members.map((m) => m.name)));
+    this.buffer = backend.allocate(Math.max(64, kept.reduce((sum, k) => sum + compressedBytes(k.type, k.N, k.K), 0)));
+    let offset = 0;
+    for (const k of kept) {
+      const panels = panelsOf(k, source);
+      backend.upload(this.buffer, offset, panels);
+      this.weights.set(k.name, { type: k.type, shape: [k.N, k.K], panels: fixedTensor(this.buffer, offset, [panels.length / 4], 'i32', k.name) });
+      offset += panels.length;
+    }
   }
 
   covers(parameter: string): boolean { return this.covered.has(parameter); }
@@ -60,7 +49,28 @@ export class CompressedWeights {
   /** A weight or group. */
   get(name: string): CompressedWeight | undefined { return this.weights.get(name); }
 
-  get bytes(): number { return this.buffers.reduce((sum, b) => sum + b.bytes, 0); }
+  get bytes(): number { return this.buffer.bytes; }
 
-  close(): void { for (const buffer of this.buffers) this.backend.free(buffer); }
+  close(): void { this.backend.free(this.buffer); }
+}
+
+/** How a weight or group can be kept, if it can. What does not fit the configuration is left to readWeights, which says why. */
+function keep(name: string, members: readonly ParameterSpec[], source: TensorSource, precision: 'bf16' | 'file'): Kept | null {
+  const K = members[0]!.shape[1]!, entries = members.map((m) => source.tensors.get(m.name));
+  if (entries.some((e, i) => !e || e.shape.length !== 2 || e.shape[0] !== members[i]!.shape[0] || e.shape[1] !== K)) return null;
+  const fileTypes = entries.map((e) => (precision === 'bf16' ? 'BF16' : e!.dtype));
+  const types = new Set(fileTypes.map((t) => (Object.hasOwn(compressedTypes, t) ? compressedTypes[t] : undefined))), [type] = types;
+  if (!type || types.size > 1 || !canCompress(type, K)) return null;
+  return { name, members, fileTypes, type, N: members.reduce((n, m) => n + m.shape[0]!, 0), K };
+}
+
+function panelsOf({ members, fileTypes, type, N, K }: Kept, source: TensorSource): Uint8Array {
+  const panels = new Uint8Array(compressedBytes(type, N, K));
+  let row = 0;
+  members.forEach(({ name, shape }, i) => {
+    const stored = source.tensors.get(name)!.dtype === fileTypes[i];
+    intoPanels(fileTypes[i]!, stored ? source.readBytes(name) : fromFloat32(source.readFloat32(name), 'BF16'), K, row, panels);
+    row += shape[0]!;
+  });
+  return panels;
 }
