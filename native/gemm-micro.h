@@ -141,8 +141,8 @@ struct Strip {
 /** How A lies: rows with k along memory, or all rows of one k next to each other. */
 enum class A { ROWS, COLUMNS };
 
-/** C (R rows, P panels) from one pass over kc. */
-template <int R, int P, A LAYOUT>
+/** C (R rows, P panels) from one pass over kc. STREAM: B comes from memory, and is asked for 2 KB ahead. */
+template <int R, int P, A LAYOUT, bool STREAM = false>
 void micro(const Strip& s) {
   constexpr int NV = P * PARTS;
   vf acc[R][NV];
@@ -174,6 +174,9 @@ void micro(const Strip& s) {
     asm("" : "+r"(a[j]));  // keeps the compiler from deriving them from each other, and running out of registers
   }
   const auto step = [&](int i) TS_LAMBDA {
+    if (STREAM)
+#pragma GCC unroll 16
+      for (int p = 0; p < P; p++) __builtin_prefetch(b + p * panelStride + (i + 32) * PANEL);
     vf bv[NV];
 #pragma GCC unroll 16
     for (int v = 0; v < NV; v++) bv[v] = vload(b + (v / PARTS) * panelStride + (v % PARTS) * W + i * PANEL);

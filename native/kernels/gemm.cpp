@@ -53,14 +53,22 @@ Micro kernelOf(int64_t rows, A layout) {
   return layout == A::ROWS ? pick<P, A::ROWS>(rows, Rows()) : pick<P, A::COLUMNS>(rows, Rows());
 }
 
-/** For few rows, as many panels as the registers hold: more chains at a time hide the latency of fma. */
-constexpr int WIDE = W == 4 ? 2 : 4, WIDE_ROWS = W == 16 ? 4 : 1;
-
-/** panels: 1, NP, or WIDE for up to WIDE_ROWS rows of A in place. */
 Micro kernelFor(int64_t rows, int64_t panels, A layout) {
-  if (panels == NP) return kernelOf<NP>(rows, layout);
-  if (panels == 1) return kernelOf<1>(rows, layout);
-  return pick<WIDE, A::ROWS>(rows, std::make_integer_sequence<int, WIDE_ROWS>());
+  return panels == NP ? kernelOf<NP>(rows, layout) : kernelOf<1>(rows, layout);
+}
+
+/** Panels at a time for a few rows against B from memory: enough chains of fma to hide its latency, and streams of B. */
+constexpr int streamPanels(int rows) {
+  if (W == 16) return rows <= 4 ? 4 : 2;
+  if (W == 8) return rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  return rows <= 2 ? 2 : 1;
+}
+constexpr int MOST_PANELS = streamPanels(1);
+
+template <int... R>
+Micro pickStream(int64_t rows, std::integer_sequence<int, R...>) {
+  constexpr Micro table[] = {micro<R + 1, streamPanels(R + 1), A::ROWS, true>...};
+  return table[rows - 1];
 }
 
 // ---- one task ------------------------------------------------------------------------------------------------------
@@ -135,7 +143,8 @@ struct Task {
       const int64_t stepA = fetchA(s, layout, rows), stepB = fetchB(s, k0 + s.kc, i);
       for (int64_t j = 0; j < groups; j++) {
         s.b = b + j * NP * s.panelStride;
-        tile(s, smaller(NP, panels - j * NP), layout, m, rows, area.n0 + j * NP * PANEL);
+        const int64_t count = smaller(NP, panels - j * NP);
+        tile(s, kernelFor(rows, count, layout), count, m, rows, area.n0 + j * NP * PANEL);
         s.aheadA.at += stepA;
         s.aheadB.at += stepB;
       }
@@ -149,10 +158,10 @@ struct Task {
     for (int64_t j = 0; j < groups; j++) {
       s.b = b + j * NP * s.panelStride;
       for (int64_t i = 0; i < strips; i++) {
-        const int64_t m = start(i);
+        const int64_t m = start(i), rows = start(i + 1) - m, count = smaller(NP, panels - j * NP);
         s.a = p.a.data + m * p.a.row + k0;
         s.aheadB = {s.b + NP * s.panelStride + i * lines * PANEL * (s.kc / 16), lines, PANEL, lines * PANEL};
-        tile(s, smaller(NP, panels - j * NP), A::ROWS, m, start(i + 1) - m, area.n0 + j * NP * PANEL);
+        tile(s, kernelFor(rows, count, A::ROWS), count, m, rows, area.n0 + j * NP * PANEL);
       }
     }
   }
@@ -161,24 +170,25 @@ struct Task {
   void stream() const {
     Strip s = blockStrip(0, p.K);
     s.a = p.a.data + area.m0 * p.a.row;
+    const int64_t most = streamPanels(static_cast<int>(M));
     for (int64_t j = 0; j < panels;) {
-      const int64_t left = panels - j, count = M <= WIDE_ROWS && left >= WIDE ? WIDE : left >= NP ? NP : 1;
-      tile(s, count, A::ROWS, area.m0, M, area.n0 + j * PANEL);
+      const int64_t left = panels - j, count = left >= most ? most : left >= NP ? NP : 1;
+      const Micro kernel = count == most ? pickStream(M, std::make_integer_sequence<int, MR>()) : kernelFor(M, count, A::ROWS);
+      tile(s, kernel, count, area.m0, M, area.n0 + j * PANEL);
       s.b += count * s.panelStride;
       j += count;
     }
   }
 
   /** The tile of C at (m, n): rows × some panels. */
-  void tile(Strip& s, int64_t count, A layout, int64_t m, int64_t rows, int64_t n) const {
-    const Micro kernel = kernelFor(rows, count, layout);
+  void tile(Strip& s, Micro kernel, int64_t count, int64_t m, int64_t rows, int64_t n) const {
     const int64_t width = count * PANEL, columns = p.N - n;
     s.c = p.c + m * p.ldc + n;
     s.nextC = s.c + width;
     if (p.bias && s.bias) s.bias = p.bias + n;
     if (columns >= width) return kernel(s);
     // It hangs over the right edge: work on a copy.
-    alignas(64) float copy[MR * WIDE * PANEL], bias[WIDE * PANEL];
+    alignas(64) float copy[MR * MOST_PANELS * PANEL], bias[MOST_PANELS * PANEL];
     const auto columnsOf = [&](int64_t panel) { return columns - panel * PANEL; };
     Strip t = s;
     t.c = copy;
