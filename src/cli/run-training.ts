@@ -40,7 +40,7 @@ export async function runTraining({ recipe, run, overrides = [], json }: TrainRe
   }
 }
 
-function readRecipeFile(path: string): string {
+export function readRecipeFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {

@@ -1,6 +1,7 @@
 // Accuracy on problems of the test split, greedy, with the thinking the model does; and the control in which the thought
 // is forced empty.
 
+import type { SamplerSettings } from '../engine/ops/sample.ts';
 import type { LanguageModel } from '../models/language-model.ts';
 import { stopIds } from '../models/language-model.ts';
 import { type ProblemMix, drawFrom, problemPrompt } from '../reasoning/problems.ts';
@@ -34,6 +35,9 @@ export interface AccuracyOptions {
   readonly cancel?: { readonly cancelled: boolean };
 }
 
+/** The most likely token, always. */
+export const evaluationSampler: SamplerSettings = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
+
 /** Rows at a time: rollouts enter as others leave. */
 export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mix: ProblemMix, options: AccuracyOptions): Promise<FamilyAccuracy[]> {
   const { tokenizer } = language, forced = options.withoutThinking ? tokenizer.encode(noThinking) : new Int32Array(0);
@@ -41,7 +45,7 @@ export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mi
   const prompts = drawn.map(({ problem }) => Int32Array.from([...problemPrompt(language, problem), ...forced]));
   await rollout.refresh();
   const completions = await rollout.generate(prompts.map((prompt) => ({ prompt, maxNew: options.maxNew, streams: [0] })), {
-    stops: stopIds(language), settings: { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 }, ...(options.cancel && { cancel: options.cancel }),
+    stops: stopIds(language), settings: evaluationSampler, ...(options.cancel && { cancel: options.cancel }),
   });
   language.model.unpack();
   const answers = drawn.map(({ problem, task }, i): Answer => {

@@ -46,10 +46,10 @@ export function loadModel(backend: Backend, files: ModelFiles, options: ModelOpt
   const { precision = 'f32' } = options;
   invariant(precision === 'f32' || !options.trainable, 'weights in few bits do not train');
   const specs = architectureOf(files.config['model_type']).parameters(files.config);
-  const compressed = precision === 'f32' ? null : new CompressedWeights(backend, specs, files.weights, precision);
+  const compressed = precision === 'f32' || options.dry ? null : new CompressedWeights(backend, specs, files.weights, precision);
   const model = new Model(backend, files.config, options, compressed);
   try {
-    readWeights(model.parameters, files.weights);
+    if (!options.dry) readWeights(model.parameters, files.weights);
   } catch (error) {
     model.close();
     throw error;

@@ -29,6 +29,8 @@ export interface ModelOptions {
   readonly absorbed?: boolean;
   /** How weights are held; f32 by default, and always where they train. */
   readonly precision?: Precision;
+  /** Shapes only: no weights are read, to plan memory with. */
+  readonly dry?: boolean;
   /** Positions for which rotations are prepared; the configuration's maximum by default. */
   readonly maxPositions?: number;
 }
@@ -69,8 +71,9 @@ export class Model {
     invariant(!(this.absorbed && trainable), 'absorbed attention is for sampling only');
     this.cache = this.absorbed ? this.dims.absorbedCache! : this.dims.cache;
     this.compressed = compressed;
-    this.parameters = new Parameters(backend, this.architecture.parameters(config).filter((s) => !compressed?.covers(s.name)), { trainable: trainable && !options.lora });
-    this.lora = options.lora ? makeLora(backend, this.parameters, options.lora, { trainable }) : null;
+    const specs = this.architecture.parameters(config);
+    this.parameters = new Parameters(backend, specs.filter((s) => !compressed?.covers(s.name)), { trainable: trainable && !options.lora });
+    this.lora = options.lora ? makeLora(backend, specs, options.lora, { trainable }) : null;
     const rotations = ropeTable(this.maxPositions, this.dims.rope);
     this.table = this.fixed([this.maxPositions, this.dims.rope.dim], 'rotations');
     backend.upload(this.table.storage.buffer!, 0, rotations);

@@ -122,6 +122,15 @@ export class Rollout {
     this.programs.clear();
   }
 
+  get rows(): number { return this.options.maxRows; }
+  get maxTokens(): number { return this.options.maxTokens; }
+
+  /** The largest programs of this sampler, recorded and not run. */
+  plan(settings: SamplerSettings): Program[] {
+    const { maxRows } = this.options, prompts = Array.from({ length: prefillRows }, () => ({ id: 0, seq: 0, pos: 0 }));
+    return [this.prefillProgram(prompts, new Int32Array(maxRows * this.blocks)), this.decodeProgram(maxRows, settings)];
+  }
+
   /** Samples all requests; result[request][sample]. */
   async generate(requests: readonly SampleRequest[], options: GenerateOptions): Promise<Completion[][]> {
     invariant(options.stops.length <= 16, 'at most 16 stop tokens');
@@ -205,19 +214,23 @@ export class Rollout {
     const table = new Int32Array(owners.length * this.blocks);
     owners.forEach((owner, seq) => table.set(owner.pages, seq * this.blocks));
     for (let from = 0; from < tokens.length; from += prefillRows) {
-      const part = tokens.slice(from, from + prefillRows), tape = new Tape({ training: false });
-      const paged: PagedRows = {
-        table: tape.input(table, [owners.length, this.blocks], 'table'),
-        rowSeq: tape.input(Int32Array.from(part, (t) => t.seq)), rowPos: tape.input(Int32Array.from(part, (t) => t.pos)),
-      };
-      this.model.decode(tape, tape.input(Int32Array.from(part, (t) => t.id)), paged, this.caches);
-      await this.run(tape.finish(this.arena));
+      await this.run(this.prefillProgram(tokens.slice(from, from + prefillRows), table));
     }
     if (copies.length === 0) return;
     const tape = new Tape({ training: false });
     const from = tape.input(Int32Array.from(copies, (c) => c[0])), to = tape.input(Int32Array.from(copies, (c) => c[1]));
     for (const cache of this.caches) cacheCopy(tape, cache, from, to);
     await this.run(tape.finish(this.arena));
+  }
+
+  private prefillProgram(tokens: readonly { id: number; seq: number; pos: number }[], table: Int32Array): Program {
+    const tape = new Tape({ training: false });
+    const paged: PagedRows = {
+      table: tape.input(table, [table.length / this.blocks, this.blocks], 'table'),
+      rowSeq: tape.input(Int32Array.from(tokens, (t) => t.seq)), rowPos: tape.input(Int32Array.from(tokens, (t) => t.pos)),
+    };
+    this.model.decode(tape, tape.input(Int32Array.from(tokens, (t) => t.id)), paged, this.caches);
+    return tape.finish(this.arena);
   }
 
   private async run(program: Program, repeat = 1, cancel?: { readonly cancelled: boolean }): Promise<void> {

@@ -12,11 +12,19 @@ export interface Example {
   readonly support?: readonly Int32Array[] | null;
 }
 
+/** How large a micro-batch may be; a sequence that is larger by itself stands alone. Memory is planned for these. */
+export interface Limits {
+  readonly tokens: number;
+  /** Rows with a target. */
+  readonly targets?: number;
+  /** Ids in the supports of all rows. */
+  readonly support?: number;
+}
+
 export interface PackOptions {
   /** Coefficient of each target, unless the example has its own. */
   readonly coefficient: number;
-  /** Most tokens of a micro-batch; a longer sequence stands alone. */
-  readonly budget: number;
+  readonly limits: Limits;
   readonly temperature?: number;
   readonly clip?: { readonly low: number; readonly high: number };
   readonly mtpWeight?: number;
@@ -27,15 +35,45 @@ export const targetCount = (e: Example): number => e.ids.length - e.from;
 
 /** Packs the examples, in order, into micro-batches. */
 export function packBatches(examples: readonly Example[], options: PackOptions): Batch[] {
+  return groupsOf(examples, options.limits).map((group) => pack(group, options));
+}
+
+const supportSize = (e: Example): number => e.support?.reduce((n, s) => n + s.length, 0) ?? 0;
+
+function groupsOf(examples: readonly Example[], { tokens, targets = Infinity, support = Infinity }: Limits): Example[][] {
   const groups: Example[][] = [];
-  let tokens = 0;
-  for (const example of examples) {
-    const length = example.ids.length - 1; // the last token predicts nothing
-    if (groups.length === 0 || tokens + length > options.budget) { groups.push([]); tokens = 0; }
-    groups[groups.length - 1]!.push(example);
-    tokens += length;
+  let sum = { tokens: 0, targets: 0, support: 0 };
+  for (const e of examples) {
+    const next = { tokens: sum.tokens + e.ids.length - 1, targets: sum.targets + targetCount(e), support: sum.support + supportSize(e) }; // the last token predicts nothing
+    const fits = next.tokens <= tokens && next.targets <= targets && next.support <= support;
+    if (groups.length > 0 && fits) sum = next;
+    else {
+      groups.push([]);
+      sum = { tokens: e.ids.length - 1, targets: targetCount(e), support: supportSize(e) };
+    }
+    groups[groups.length - 1]!.push(e);
   }
-  return groups.map((group) => pack(group, options));
+  return groups;
+}
+
+/** Limits close above what a sample of steps needs, so that memory is planned for what comes and not for what might. */
+export function limitsFor(steps: readonly (readonly Example[])[], budget: number): Limits {
+  const packed = steps.flatMap((examples) => groupsOf(examples, { tokens: budget }));
+  const most = (of: (e: Example) => number): number => Math.max(...packed.map((group) => group.reduce((n, e) => n + of(e), 0)));
+  const single = (of: (e: Example) => number): number => 2 * Math.max(...packed.flat().map(of));
+  const limit = (of: (e: Example) => number): number => Math.ceil(Math.max(1.08 * most(of), single(of)) / 16) * 16;
+  const tokens = limit((e) => e.ids.length - 1);
+  return { tokens, targets: Math.min(tokens, limit(targetCount)) };
+}
+
+/** A batch of these sizes without content, to plan memory with. */
+export function emptyBatch({ tokens, targets = tokens, support }: Limits, documents: number, options: Pick<Batch, 'mtpWeight' | 'oldLogp'> = {}): Batch {
+  const length = Math.ceil(tokens / documents), rows = Int32Array.from({ length: targets }, (_, i) => tokens - targets + i);
+  return {
+    ids: new Int32Array(tokens), lengths: Array.from({ length: Math.ceil(tokens / length) }, (_, i) => Math.min(length, tokens - i * length)),
+    rows, targets: new Int32Array(targets), coefficients: new Float32Array(targets), ...options,
+    ...(support !== undefined && { support: { starts: new Int32Array(targets + 1), ids: new Int32Array(support) } }),
+  };
 }
 
 function pack(examples: readonly Example[], options: PackOptions): Batch {

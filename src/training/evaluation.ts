@@ -33,8 +33,8 @@ export async function evaluate(language: LanguageModel, rollout: Rollout, settin
 }
 
 /** The sampler that evaluations use: many rows, for the longest prompts of tasks. */
-export const evaluationRollout = ({ model }: LanguageModel, { max_new_tokens }: EvaluationSettings): RolloutOptions =>
-  ({ maxRows: 192, maxTokens: Math.min(model.maxPositions, 160 + max_new_tokens) });
+export const evaluationRollout = ({ model }: LanguageModel, { max_new_tokens }: EvaluationSettings, maxRows = 192): RolloutOptions =>
+  ({ maxRows, maxTokens: Math.min(model.maxPositions, 160 + max_new_tokens) });
 
 /** The first problems of each family in turn, as many as there are. */
 export function shownAnswers(evaluation: Evaluation, count: number): { task: string; prompt: string; thinking: string; content: string; expected: string; right: boolean }[] {

@@ -11,7 +11,7 @@ import { scheduleFactor } from '../engine/optimizers.ts';
 import { stopIds } from '../models/language-model.ts';
 import { type Drawn, drawProblem, problemPrompt } from '../reasoning/problems.ts';
 import { reward } from '../reasoning/thinking.ts';
-import { type Example, packBatches } from './batches.ts';
+import { type Example, type Limits, emptyBatch, packBatches } from './batches.ts';
 import { defineMethod } from './method.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { Updater } from './updater.ts';
@@ -57,7 +57,12 @@ export const grpo = defineMethod({
     const schedule = scheduleOf(settings.schedule), { data } = settings;
     const cut = settings.top_k > 0 || settings.top_p < 1 || settings.min_p > 0;
     const longest = longestPrompt();
-    const rollout = makeRollout({ maxRows: settings.prompts * settings.samples, maxTokens: longest + settings.max_new_tokens, supportCap: cut ? settings.top_k || language.model.dims.vocab : 0 });
+    const supportCap = cut ? settings.top_k || language.model.dims.vocab : 0, maxTokens = longest + settings.max_new_tokens, maxRows = settings.prompts * settings.samples;
+    const sampler = { temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p, minP: settings.min_p, seed };
+    const rollout = makeRollout({ maxRows, maxTokens, supportCap });
+    // One completion at least must fit; of all vocabularies a row's support is rarely more than 64 ids.
+    const tokens = Math.max(maxTokens, Math.min(settings.micro_tokens, maxRows * maxTokens));
+    const limits: Limits = { tokens, ...(cut && { support: Math.max(tokens * Math.min(supportCap, 64), settings.max_new_tokens * supportCap) }) };
     let success: number[] = data.tasks.map(() => 0.5);
     let updates = 0;
 
@@ -79,7 +84,7 @@ export const grpo = defineMethod({
         const flopsBefore = rollout.flops;
         const completions = await rollout.generate(
           prompts.map((prompt, i) => ({ prompt, maxNew: settings.max_new_tokens, streams: Array.from({ length: settings.samples }, (_, s) => ((step * settings.prompts + i) * settings.samples + s) % 2 ** 31) })),
-          { stops: stopIds(language), cancel, settings: { temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p, minP: settings.min_p, seed } });
+          { stops: stopIds(language), cancel, settings: sampler });
         language.model.unpack();
 
         const groups: Sampled[] = problems.map((drawn, i) => ({
@@ -108,7 +113,7 @@ export const grpo = defineMethod({
           if (part.length === 0) continue;
           const tokens = part.reduce((n, { example }) => n + example.ids.length - example.from, 0);
           const examples = part.map(({ example, advantage }) => ({ ...example, coefficients: new Float32Array(example.ids.length - example.from).fill(advantage / tokens) }));
-          const batches = packBatches(examples, { coefficient: 0, budget: settings.micro_tokens, temperature: settings.temperature, clip: settings.clip });
+          const batches = packBatches(examples, { coefficient: 0, limits, temperature: settings.temperature, clip: settings.clip });
           const result = await updater.update(batches, ++updates, scheduleFactor(schedule, step, settings.steps));
           loss += result.loss; gradNorm = result.gradNorm;
           entropy += result.entropy.reduce((a, b) => a + b, 0); rows += result.entropy.length;
@@ -118,6 +123,7 @@ export const grpo = defineMethod({
         data.tasks.forEach((t, i) => { metrics[`success_${t.task}`] = success[i]!; });
         return { loss, trained: live.reduce((n, { example }) => n + example.ids.length, 0), sampled, flops, metrics };
       },
+      shapes: () => ({ passes: [emptyBatch(limits, Math.min(32, maxRows), { oldLogp: new Float32Array(limits.tokens) })], sampling: { rollout, settings: sampler } }),
       state: () => ({ success, updates }),
       restore: (state) => { ({ success, updates } = state as { success: number[]; updates: number }); },
       close: () => updater.close(),

@@ -3,8 +3,10 @@
 
 import type { z } from 'zod';
 import type { Flops } from '../engine/kernel.ts';
+import type { SamplerSettings } from '../engine/ops/sample.ts';
 import type { Arena } from '../engine/program.ts';
 import type { LanguageModel } from '../models/language-model.ts';
+import type { Batch } from '../models/loss.ts';
 import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
 import type { MetricsValue } from './run-folder-metrics.ts';
 import type { Updater } from './updater.ts';
@@ -29,11 +31,22 @@ export interface StepResult {
   readonly metrics: Readonly<Record<string, MetricsValue>>;
 }
 
+/** The largest shapes of a stage. */
+export interface StageShapes {
+  /** Micro-batches, forward and backward. */
+  readonly passes: readonly Batch[];
+  /** Forward only. */
+  readonly scoring?: readonly Batch[];
+  readonly sampling?: { readonly rollout: Rollout; readonly settings: SamplerSettings };
+}
+
 export interface Stage {
   readonly steps: number;
   readonly updater: Updater;
   /** One optimiser step, 0 … steps−1. */
   step(step: number): Promise<StepResult>;
+  /** No step needs more memory than these. */
+  shapes(): StageShapes;
   /** True ends the stage early, by the recipe's own rule. */
   finished?(): boolean;
   /** What must survive a restart beside weights and optimiser; plain JSON. */

@@ -38,12 +38,13 @@ export interface ModelSource {
   readonly lora?: z.output<typeof loraSchema> | undefined;
 }
 
-export function makeModel(backend: Backend, source: ModelSource, folder: string, home: string): LanguageModel {
+/** @param dry shapes only: the weights are neither drawn nor read */
+export function makeModel(backend: Backend, source: ModelSource, folder: string, home: string, { dry = false } = {}): LanguageModel {
   const { model: spec, seed, lora } = source;
   const options = { trainable: true, ...(lora && { lora: { rank: lora.rank, alpha: lora.alpha, ...(lora.targets && { targets: lora.targets }) } }) };
   if ('from' in spec && typeof spec.from === 'string') {
-    const language = openLanguageModel(backend, resolveModelPath(spec.from, folder, home), options);
-    language.model.lora?.parameters.initialise(seed);
+    const language = openLanguageModel(backend, resolveModelPath(spec.from, folder, home), { ...options, dry });
+    if (!dry) language.model.lora?.parameters.initialise(seed);
     return language;
   }
   const { tasks } = tokenizerSchema.parse(source.tokenizer);
@@ -51,7 +52,6 @@ export function makeModel(backend: Backend, source: ModelSource, folder: string,
   const text = textSide({ ...taskTokenizer(tasks.map(taskNamed)), generationConfig: {} });
   const { type, ...rest } = spec as { type: string } & Record<string, unknown>;
   const model = new Model(backend, { model_type: type, vocab_size: text.tokenizer.vocabSize, ...rest }, options);
-  model.parameters.initialise(seed);
-  model.lora?.parameters.initialise(seed);
+  if (!dry) for (const parameters of [model.parameters, model.lora?.parameters]) parameters?.initialise(seed);
   return { model, ...text };
 }

@@ -10,6 +10,7 @@ import { RandomStream } from '../engine/random.ts';
 import { scheduleFactor } from '../engine/optimizers.ts';
 import { stopIds } from '../models/language-model.ts';
 import type { Batch } from '../models/loss.ts';
+import { emptyBatch } from './batches.ts';
 import { defineMethod } from './method.ts';
 import { readRows } from './rows-file.ts';
 import { optimizerOf, optimizerSchema, scheduleOf, scheduleSchema } from './settings.ts';
@@ -41,6 +42,7 @@ export const pretrain = defineMethod({
     const windows = Math.floor((stream.length - 1) / settings.window);
     if (windows < 1) throw new TiefsucheError('INPUT', `${settings.data.file} has ${stream.length} tokens, fewer than one window of ${settings.window}`);
     const schedule = scheduleOf(settings.schedule), stop = stopIds(language)[0];
+    const perPass = Math.max(1, Math.floor(settings.micro_tokens / settings.window));
 
     async function tokenStream(): Promise<Int32Array> {
       const path = resolve(folder, settings.data.file);
@@ -70,7 +72,7 @@ export const pretrain = defineMethod({
           const index = step * settings.batch + i;
           return permuted(index % windows, windows, seed, Math.floor(index / windows));
         });
-        const perPass = Math.max(1, Math.floor(settings.micro_tokens / settings.window)), batches: Batch[] = [];
+        const batches: Batch[] = [];
         for (let i = 0; i < chosen.length; i += perPass) batches.push(batchOf(chosen.slice(i, i + perPass)));
         const factor = scheduleFactor(schedule, step, settings.steps);
         const result = await updater.update(batches, step + 1, factor);
@@ -79,6 +81,7 @@ export const pretrain = defineMethod({
         if (result.balance > 0) metrics['balance_loss'] = result.balance;
         return { loss: result.loss, trained: settings.batch * settings.window, sampled: 0, flops: result.flops, metrics };
       },
+      shapes: () => ({ passes: [emptyBatch({ tokens: Math.min(perPass, settings.batch) * settings.window }, 1, { mtpWeight: settings.mtp_weight })] }),
       state: () => null,
       restore: () => {},
       close: () => updater.close(),

@@ -15,6 +15,7 @@ export interface RecipeParts {
   models?: Record<string, z.ZodObject>;
   tokenizer?: z.ZodType<Record<string, unknown>>;
   evaluation?: z.ZodType<Record<string, unknown>>;
+  lora?: z.ZodType<Record<string, unknown>>;
 }
 
 export type Stage<P extends RecipeParts = RecipeParts> =
@@ -28,6 +29,8 @@ export interface Recipe<P extends RecipeParts = RecipeParts> {
   builds_on: string[];
   model: { from: string } | ({ type: string } & Record<string, unknown>);
   tokenizer: Record<string, unknown>;
+  /** Trains low-rank adapters instead of the weights. */
+  lora?: Record<string, unknown>;
   stages: Stage<P>[];
   evaluation: Record<string, unknown>;
   checkpoints: { every: number; keep: { last: number; best: boolean } };
@@ -42,6 +45,7 @@ const frame = z.strictObject({
   builds_on: z.array(z.string()).default([]),
   model: anything,
   tokenizer: anything.default({}),
+  lora: anything.optional(),
   stages: z.array(z.looseObject({})).min(1),
   evaluation: anything.default({}),
   checkpoints: z.strictObject({
@@ -65,7 +69,7 @@ export function parseRecipe<P extends RecipeParts>(text: string, parts: P, { nam
     ...complaints(frame, raw),
     ...modelComplaints(raw.model, parts),
     ...stageComplaints(raw.stages, parts),
-    ...(['tokenizer', 'evaluation'] as const).flatMap((part) => (parts[part] && raw[part] !== undefined ? complaints(parts[part], raw[part], [part]) : [])),
+    ...(['tokenizer', 'lora', 'evaluation'] as const).flatMap((part) => (parts[part] && raw[part] !== undefined ? complaints(parts[part], raw[part], [part]) : [])),
   ];
   if (found.length > 0) refuse(source, found);
   return resolve(raw, parts);
@@ -77,12 +81,13 @@ export function formatRecipe(recipe: Omit<Recipe, 'stages'> & { stages: readonly
 }
 
 function resolve<P extends RecipeParts>(raw: Record<string, unknown>, parts: P): Recipe<P> {
-  const { model, tokenizer, evaluation, stages, ...rest } = frame.parse(raw);
+  const { model, tokenizer, lora, evaluation, stages, ...rest } = frame.parse(raw);
   const { name, why, seed, builds_on, checkpoints } = rest;
   return {
     name, why, seed, builds_on,
     model: resolveModel(model, parts),
     tokenizer: parts.tokenizer?.parse(tokenizer) ?? sorted(tokenizer),
+    ...(lora && { lora: parts.lora?.parse(lora) ?? sorted(lora) }),
     stages: stages.map(({ method, ...fields }) => ({ method, ...parts.methods[method as string]!.parse(fields) })) as Stage<P>[],
     evaluation: parts.evaluation?.parse(evaluation) ?? sorted(evaluation),
     checkpoints,

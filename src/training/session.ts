@@ -10,13 +10,15 @@ import { faultPoint } from '../fault-point.ts';
 import { Arena } from '../engine/program.ts';
 import { recordAttempt } from '../ledger/record-attempt.ts';
 import type { Outcome } from '../ledger/events.ts';
+import { saveAdapter } from '../models/adapter-files.ts';
 import { type LanguageModel, saveLanguageModel } from '../models/language-model.ts';
 import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
 import { logCheckpoint } from './checkpoint-log.ts';
 import { curvesSvg } from './curves.ts';
-import { evaluate, evaluationRollout, shownAnswers } from './evaluation.ts';
+import { evaluate, shownAnswers } from './evaluation.ts';
 import { type EvaluationPoint, type EvaluationResult, pointsAt, resultOf, scoreAt, withAccuracy } from './evaluation-points.ts';
 import type { Stage } from './method.ts';
+import { type MemoryPlan, planMemory, requireMemory } from './memory-plan.ts';
 import { startStage } from './methods.ts';
 import { makeModel } from './model-source.ts';
 import { parentsOf } from './parents.ts';
@@ -36,6 +38,7 @@ export class Session {
   private readonly options: TrainOptions;
   private record: RunRecord | null = null;
   private language: LanguageModel | null = null;
+  private plan: MemoryPlan | null = null;
   private arena: Arena | null = null;
   private readonly rollouts = new Map<string, Rollout>();
   private position = { step: 0, stage: 0, stageStep: 0, stageOver: false };
@@ -72,6 +75,7 @@ export class Session {
         stage.close();
       }
     }
+    if (this.language!.model.lora) await saveAdapter(join(run.path, 'adapter'), this.language!.model, 'from' in this.place.recipe.model ? String(this.place.recipe.model.from) : run.name);
     await saveLanguageModel(run.final, this.language!);
     faultPoint('final.saved');
     logCheckpoint(run, { what: 'final', step: this.position.step, ...await hashFolder(run.final) });
@@ -91,9 +95,11 @@ export class Session {
       this.checkpointHash = checkpoint.sha256;
     }
     const parents = await parentsOf(recipe, folder, sourceHome);
+    const plan = this.plan = await planMemory(recipe, folder, sourceHome, backend.info().threads);
+    requireMemory(plan);
     const language = this.language = makeModel(backend, recipe, folder, sourceHome), { model } = language;
     if (checkpoint) restoreWeights(checkpoint.path, model);
-    this.arena = new Arena(backend);
+    this.arena = new Arena(backend, plan.arenaBytes);
     requireFreeDisk(run.path, (recipe.checkpoints.keep.last + 2) * snapshotBytes(model) + 2 * model.parameters.weights.bytes, 'keeping the checkpoints of this run');
     const { metrics } = MetricsFile.open(run.metrics, checkpoint?.step ?? -1);
     this.record = new RunRecord(attempt, metrics, recordAttempt({
@@ -140,7 +146,7 @@ export class Session {
   private async evaluate({ label, key, n }: EvaluationPoint): Promise<void> {
     const { run, recipe } = this.place, { step } = this.position, record = this.record!;
     record.tick('train');
-    const rollout = this.rollout(evaluationRollout(this.language!, recipe.evaluation)), before = rollout.flops;
+    const rollout = this.rollout(this.plan!.evaluation), before = rollout.flops;
     const evaluation = await evaluate(this.language!, rollout, recipe.evaluation, { n, cancel: this.cancel, withoutThinking: label === 'after_without_thinking' });
     record.add({ sampled: evaluation.families.reduce((s, f) => s + f.answers.reduce((t, a) => t + a.tokens, 0), 0), flop: { sampling: rollout.flops - before } });
     const result = this.evaluations[key] = resultOf(evaluation, step);

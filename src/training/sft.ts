@@ -7,9 +7,9 @@ import { z } from 'zod';
 import { scheduleFactor } from '../engine/optimizers.ts';
 import { Tape } from '../engine/tape.ts';
 import { execute, read } from '../engine/program.ts';
-import { recordLoss } from '../models/loss.ts';
+import { type Batch, recordLoss } from '../models/loss.ts';
 import { demonstration, drawFrom, drawProblem } from '../reasoning/problems.ts';
-import { type Example, packBatches, targetCount } from './batches.ts';
+import { type Example, emptyBatch, limitsFor, packBatches, targetCount } from './batches.ts';
 import { type StageContext, defineMethod } from './method.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { fileExamples, fileSchema } from './sft-file.ts';
@@ -41,37 +41,44 @@ export const sft = defineMethod({
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
     const schedule = scheduleOf(settings.schedule);
     const source = await sourceOf(context, settings);
+    const examplesOf = (step: number): Example[] => Array.from({ length: settings.batch }, (_, i) => source.train(step * settings.batch + i));
+    const limits = limitsFor(Array.from({ length: Math.min(settings.steps, 48) }, (_, step) => examplesOf(step)), settings.micro_tokens);
+    const packTest = (coefficient: number): Batch[] => packBatches(source.test ?? [], { coefficient, limits });
     let heldout: { step: number; loss: number }[] = [];
     return {
       steps: settings.steps,
       updater,
       async step(step) {
-        const examples = Array.from({ length: settings.batch }, (_, i) => source.train(step * settings.batch + i));
+        const examples = examplesOf(step);
         const targets = examples.reduce((n, e) => n + targetCount(e), 0);
-        const batches = packBatches(examples, { coefficient: 1 / targets, budget: settings.micro_tokens, mtpWeight: settings.mtp_weight });
+        const batches = packBatches(examples, { coefficient: 1 / targets, limits, mtpWeight: settings.mtp_weight });
         const factor = scheduleFactor(schedule, step, settings.steps);
         const result = await updater.update(batches, step + 1, factor);
         const metrics: Record<string, number> = { learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
         if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
         if (result.balance > 0) metrics['balance_loss'] = result.balance;
         if (settings.heldout_every > 0 && source.test && ((step + 1) % settings.heldout_every === 0 || step + 1 === settings.steps)) {
-          metrics['heldout_loss'] = await meanLoss(context, source.test, settings.micro_tokens);
+          metrics['heldout_loss'] = await meanLoss(source.test);
           heldout.push({ step: step + 1, loss: metrics['heldout_loss'] });
         }
         return { loss: result.loss, trained: examples.reduce((n, e) => n + e.ids.length, 0), sampled: 0, flops: result.flops, metrics };
       },
+      shapes: () => ({
+        passes: [emptyBatch(limits, Math.min(settings.batch, 32), { mtpWeight: settings.mtp_weight })],
+        ...(settings.heldout_every > 0 && { scoring: packTest(1) }),
+      }),
       finished: () => settings.until !== undefined && hasSettled(heldout, settings.until),
       state: () => ({ heldout }),
       restore: (state) => { heldout = (state as { heldout: typeof heldout }).heldout; },
       close: () => updater.close(),
     };
 
-    async function meanLoss({ language: { model } }: StageContext, examples: readonly Example[], budget: number): Promise<number> {
+    async function meanLoss(examples: readonly Example[]): Promise<number> {
       const targets = examples.reduce((n, e) => n + targetCount(e), 0);
       let sum = 0;
-      for (const batch of packBatches(examples, { coefficient: 1 / targets, budget })) {
+      for (const batch of packTest(1 / targets)) {
         const tape = new Tape({ training: false });
-        const recorded = recordLoss(tape, model, batch);
+        const recorded = recordLoss(tape, language.model, batch);
         const program = tape.finish(arena);
         await execute(program);
         sum += read(program, recorded.loss).reduce((a, b) => a + b, 0);

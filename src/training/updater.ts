@@ -54,11 +54,7 @@ export class Updater {
     const logp: Float32Array[] = [], entropy: Float32Array[] = [];
     let loss = 0, ahead = 0, balance = 0;
     for (const [i, batch] of batches.entries()) {
-      const tape = new Tape({ training: true });
-      const recorded = recordLoss(tape, this.model, batch);
-      tape.backward();
-      if (i === batches.length - 1) this.optimizer.recordNorm(tape);
-      const program = tape.finish(this.arena);
+      const { program, recorded } = this.recordPass(batch, i === batches.length - 1);
       await execute(program);
       const part = this.collect(program, recorded);
       if (!Number.isFinite(part.loss + part.ahead + part.balance)) await this.explain(program, step, `the loss is ${part.loss}`);
@@ -76,6 +72,25 @@ export class Updater {
     faultPoint('update.running');
     await applying;
     return { loss, ahead, balance, gradNorm, logp: concatenate(logp), entropy: concatenate(entropy), flops };
+  }
+
+  private recordPass(batch: Batch, isLast: boolean): { program: Program; recorded: RecordedLoss } {
+    const tape = new Tape({ training: true }), recorded = recordLoss(tape, this.model, batch);
+    tape.backward();
+    if (isLast) this.optimizer.recordNorm(tape);
+    return { program: tape.finish(this.arena), recorded };
+  }
+
+  /** The programs of an update with this micro-batch, recorded and not run. */
+  plan(batch: Batch): { pass: Program; update: Program } {
+    return { pass: this.recordPass(batch, true).program, update: this.recordApply(1, 1).finish(this.arena) };
+  }
+
+  /** A forward pass alone, for the loss of held-out rows. */
+  planScoring(batch: Batch): Program {
+    const tape = new Tape({ training: false });
+    recordLoss(tape, this.model, batch);
+    return tape.finish(this.arena);
   }
 
   private collect(program: Program, recorded: RecordedLoss): { loss: number; ahead: number; balance: number; logp: Float32Array; entropy: Float32Array } {

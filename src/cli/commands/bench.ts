@@ -26,7 +26,7 @@ export const bench: Command = {
     model.parameters.initialise(1);
     const updater = new Updater(model, arena, { adamw: { lr: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0 }, clip: 1 });
     const examples = Array.from({ length: 32 }, (_, e) => ({ ids: Int32Array.from({ length: 65 }, (__, i) => (e * 31 + i * 7) % 170), from: 1 }));
-    const batches = packBatches(examples, { coefficient: 1 / 2048, budget: 8192 });
+    const batches = packBatches(examples, { coefficient: 1 / 2048, limits: { tokens: 8192 } });
     let flop = 0, steps = 0;
     const begun = performance.now();
     do { flop += (await updater.update(batches, ++steps, 1)).flops.model; } while (performance.now() - begun < 3000);

@@ -31,7 +31,6 @@ Ctrl-C stops after the step and saves; --resume goes on, also after a crash, and
     if (run === undefined) throw new TiefsucheError('USAGE', 'which run should go on?', { hint: 'name it with --run' });
     const overrides = (options['set'] as string[] | undefined) ?? [];
     if (plan) {
-      // @ts-expect-error not yet there
       const { printPlan } = await import('../plan-view.ts');
       return printPlan(recipe, run, overrides, json, terminal);
     }
