@@ -28,11 +28,11 @@ export async function runOn(backend: Backend, record: (tape: Tape) => readonly T
   return values;
 }
 
-/** Every entry within `tolerance` times the largest expected one. */
-export function assertNear(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
+/** Every entry within `tolerance` times the largest expected one, or times `floor` where all are smaller. */
+export function assertNear(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string, floor = 0): void {
   assert.equal(got.length, expected.length, what);
-  const largest = Array.from(expected).reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  const largest = Array.from(expected).reduce((m, x) => Math.max(m, Math.abs(x)), floor);
   for (let i = 0; i < expected.length; i++) {
-    assert.ok(Math.abs(got[i]! - expected[i]!) <= tolerance * largest, `${what}: entry ${i} is ${got[i]}, expected ${expected[i]} (tolerance ${tolerance} of ${largest})`);
+    assert.ok(Math.abs(got[i] - expected[i]) <= tolerance * largest, `${what}: entry ${i} is ${got[i]}, expected ${expected[i]} (tolerance ${tolerance} of ${largest})`);
   }
 }
