@@ -7,6 +7,9 @@ export const precisionOption = (fallback: 'f32' | 'file') => ({
   text: 'weights as in the file (quantised ones stay so), all in f32, or rounded to bf16',
 });
 
+/** A PEFT adapter on top of the model. */
+export const adapterOption = { flags: '--adapter <folder>', text: 'LoRA adapter (PEFT) to put on the model' };
+
 /** Reads a whole number within bounds. */
 export function wholeNumber(what: string, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}): (text: string) => number {
   return (text) => {

@@ -9,11 +9,11 @@ import { resolveModelPath } from '../training/model-source.ts';
 import { problemExamples } from './problem-examples.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface TalkOptions { readonly temperature?: number; readonly maxTokens?: number; readonly seed?: number; readonly precision?: Precision }
+export interface TalkOptions { readonly temperature?: number; readonly maxTokens?: number; readonly seed?: number; readonly precision?: Precision; readonly adapter?: string }
 
-export async function talk(name: string, terminal: Terminal, { temperature = 0, maxTokens = 512, seed = 0, precision = 'file' }: TalkOptions = {}): Promise<void> {
+export async function talk(name: string, terminal: Terminal, { temperature = 0, maxTokens = 512, seed = 0, precision = 'file', adapter }: TalkOptions = {}): Promise<void> {
   const { out } = terminal, backend = openBackend();
-  const language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision }), answerer = new Answerer(language);
+  const language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language);
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: out.bold('> ') });
   let folded = false, cancelled = false, messages: ChatMessage[] = [], turn = 0;
   terminal.print(`${out.bold(name)} answers. You are talking to an AI system; it runs on this machine alone. ${out.dim('/think folds its thoughts, /new forgets, /bye ends.')}`);

@@ -5,6 +5,7 @@ import type { Backend } from '../engine/backend.ts';
 import { type ChatMessage, type ChatTemplate, compileChatTemplate, templateVariables } from '../tokenizer/chat-template.ts';
 import { type Tokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerConfig } from '../tokenizer/tokenizer-json.ts';
+import { loadAdapted } from './adapter-files.ts';
 import type { ConfigJson } from './config.ts';
 import { saveModelFolder } from './formats/hf-folder.ts';
 import { loadModel, openModelFiles, writtenWeights } from './load.ts';
@@ -27,11 +28,11 @@ export function textSide(files: { tokenizerJson: string | object | undefined; to
   return { tokenizer, template, chatTemplate: files.chatTemplate, generationConfig: files.generationConfig };
 }
 
-/** Opens a Hugging Face folder or GGUF file with everything needed to talk to it. */
-export function openLanguageModel(backend: Backend, path: string, options: ModelOptions = {}): LanguageModel {
+/** Opens a Hugging Face folder or GGUF file with everything needed to talk to it; `adapter` is the folder of a PEFT adapter to put on it. */
+export function openLanguageModel(backend: Backend, path: string, { adapter, ...options }: ModelOptions & { readonly adapter?: string | undefined } = {}): LanguageModel {
   const files = openModelFiles(path);
   try {
-    return { model: loadModel(backend, files, options), ...textSide(files) };
+    return { model: adapter === undefined ? loadModel(backend, files, options) : loadAdapted(backend, files, adapter, options), ...textSide(files) };
   } finally {
     files.close();
   }

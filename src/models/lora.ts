@@ -1,12 +1,13 @@
 // Low-rank adapters (Hu et al. 2021): y = W x + (α/r) · B A x on every linear layer, W frozen, A random, B zero.
 // Groups (q, k, v) have one adapter a member, each writing its own columns, so that files look as PEFT expects.
 
+import { TiefsucheError } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { Parameters, type ParameterSpec } from './parameters.ts';
+import { Parameters, type ParameterSpec, membersOf } from './parameters.ts';
 import { lmHead } from './blocks.ts';
 
-export interface LoraConfig { readonly rank: number; readonly alpha: number; /** Last parts of module names, as PEFT's target_modules; all linear layers by default. */ readonly targets?: readonly string[] }
+export interface LoraConfig { readonly rank: number; readonly alpha: number; /** Last parts of module names, as PEFT's target_modules; all linear layers by default. */ readonly targets?: readonly string[]; /** These weights alone. */ readonly weights?: ReadonlySet<string> }
 
 export interface Adapter { readonly a: Tensor; readonly b: Tensor; /** Columns of the output it adds to. */ readonly row: number; readonly rows: number }
 
@@ -25,10 +26,11 @@ export const adapterNames = (weight: string): { a: string; b: string } => {
   return { a: `${path}.lora_A.weight`, b: `${path}.lora_B.weight` };
 };
 
-export function makeLora(backend: Backend, base: Parameters, config: LoraConfig, options: { trainable: boolean }): Lora {
+export function makeLora(backend: Backend, base: readonly ParameterSpec[], config: LoraConfig, options: { trainable: boolean }): Lora {
   const wanted = (s: ParameterSpec): boolean => s.shape.length === 2 && !s.stack && s.kind === 'matrix' && s.name !== lmHead &&
-    (!config.targets || config.targets.some((t) => s.name.endsWith(`.${t}.weight`)));
-  const targets = base.specs.filter(wanted);
+    (!config.targets || config.targets.some((t) => s.name.endsWith(`.${t}.weight`))) && (!config.weights || config.weights.has(s.name));
+  const targets = base.filter(wanted);
+  if (targets.length === 0) throw new TiefsucheError('CONFIG', `lora.targets ${JSON.stringify(config.targets ?? [])} name no linear layer of this model`, { hint: 'Known names end module paths: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.' });
   const specs = targets.flatMap((s): ParameterSpec[] => {
     const [rows, cols] = s.shape as [number, number], names = adapterNames(s.name);
     return [
@@ -40,7 +42,7 @@ export function makeLora(backend: Backend, base: Parameters, config: LoraConfig,
   const names = new Set(targets.map((s) => s.name));
   const adapters = new Map<string, Adapter[]>();
   for (const key of new Set(targets.flatMap((s) => [s.group ?? s.name]))) {
-    adapters.set(key, base.members(key).filter(({ spec }) => names.has(spec.name)).map(({ spec, row }) => {
+    adapters.set(key, membersOf(base, key).filter(({ spec }) => names.has(spec.name)).map(({ spec, row }) => {
       const { a, b } = adapterNames(spec.name);
       return { a: parameters.get(a), b: parameters.get(b), row, rows: spec.shape[0]! };
     }));

@@ -24,6 +24,16 @@ export interface ParameterSpec {
   readonly stack?: number;
 }
 
+/** Members of a group with the rows at which they begin; a plain weight is its own only member. */
+export function membersOf(specs: readonly ParameterSpec[], name: string): { readonly spec: ParameterSpec; readonly row: number }[] {
+  let row = 0;
+  return specs.filter((s) => s.group === name || s.name === name).map((spec) => {
+    const member = { spec, row };
+    row += spec.shape[0]!;
+    return member;
+  });
+}
+
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 export class Parameters {
@@ -73,16 +83,6 @@ export class Parameters {
   }
 
   has(name: string): boolean { return this.tensors.has(name); }
-
-  /** Members of a group with the rows at which they begin; a plain weight is its own only member. */
-  members(name: string): { readonly spec: ParameterSpec; readonly row: number }[] {
-    let row = 0;
-    return this.specs.filter((s) => s.group === name || s.name === name).map((spec) => {
-      const member = { spec, row };
-      row += spec.shape[0]!;
-      return member;
-    });
-  }
 
   /** Number of trainable values. */
   count(): number { return this.specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : sizeOf(s.shape)), 0); }
