@@ -7,7 +7,7 @@
 
 import { TiefsucheError, invariant } from '../errors.ts';
 import { faultPoint } from '../fault-point.ts';
-import { type PagedCache, type PagedRows, cacheCopy } from '../engine/ops/attention-cached.ts';
+import { type PagedCache, type PagedRows, attentionCachedFlops, cacheCopy } from '../engine/ops/attention-cached.ts';
 import { keyBlock } from '../engine/ops/attention.ts';
 import { type SamplerRows, type SamplerSettings, sample } from '../engine/ops/sample.ts';
 import { type Arena, type Program, type Region, execute } from '../engine/program.ts';
@@ -77,7 +77,7 @@ export class Rollout {
   private readonly packBytes: number;
   /** Bytes held beside the arena's programs: cache, packed weights, state. */
   readonly bytes: number;
-  /** FLOP of everything sampled so far. */
+  /** FLOP of every token fed so far, a group's prompt once; rows that idle until the host looks again do not count. */
   flops = 0;
 
   constructor(model: Model, arena: Arena, options: RolloutOptions) {
@@ -214,13 +214,15 @@ export class Rollout {
     const table = new Int32Array(owners.length * this.blocks);
     owners.forEach((owner, seq) => table.set(owner.pages, seq * this.blocks));
     for (let from = 0; from < tokens.length; from += prefillRows) {
-      await this.run(this.prefillProgram(tokens.slice(from, from + prefillRows), table));
+      const part = tokens.slice(from, from + prefillRows), program = this.prefillProgram(part, table);
+      await execute(program);
+      this.count(program, part.length, part.map((t) => t.pos));
     }
     if (copies.length === 0) return;
     const tape = new Tape({ training: false });
     const from = tape.input(Int32Array.from(copies, (c) => c[0])), to = tape.input(Int32Array.from(copies, (c) => c[1]));
     for (const cache of this.caches) cacheCopy(tape, cache, from, to);
-    await this.run(tape.finish(this.arena));
+    await execute(tape.finish(this.arena));
   }
 
   private prefillProgram(tokens: readonly { id: number; seq: number; pos: number }[], table: Int32Array): Program {
@@ -233,9 +235,12 @@ export class Rollout {
     return tape.finish(this.arena);
   }
 
-  private async run(program: Program, repeat = 1, cancel?: { readonly cancelled: boolean }): Promise<void> {
-    await execute(program, { repeat, ...(cancel && { cancel }) });
-    this.flops += program.flops.sampling * repeat;
+  /** Adds the work for tokens at these positions by a program of that many rows: products are alike for all rows, attention is not. */
+  private count(program: Program, rows: number, positions: readonly number[]): void {
+    this.flops += (program.flops.sampling / rows) * positions.length;
+    for (const { kernel, attributes } of program.commands) {
+      if (kernel === 'attentionCached') for (const pos of positions) this.flops += attentionCachedFlops(attributes, pos);
+    }
   }
 
   /** Feeds and samples `stride` tokens of all rows; returns the rows that go on. */
@@ -251,12 +256,15 @@ export class Rollout {
     const table = new Int32Array(B * this.blocks);
     rows.forEach((row, b) => table.set(row.pages, b * this.blocks));
     this.upload(state.table, table);
-    const running = this.run(this.decodeProgram(B, options.settings), stride, options.cancel);
+    const program = this.decodeProgram(B, options.settings);
+    const running = execute(program, { repeat: stride, ...(options.cancel && { cancel: options.cancel }) });
     faultPoint('rollout.running');
     await running;
 
     const width = stride + 1;
-    const counts = this.ints(state.count, B), tokens = this.ints(state.outTokens, B * width), seq = this.ints(state.seq, B);
+    const counts = this.ints(state.count, B);
+    this.count(program, B, rows.flatMap((row, b) => Array.from({ length: counts[b]! }, (_, i) => row.pos + i)));
+    const tokens = this.ints(state.outTokens, B * width), seq = this.ints(state.seq, B);
     const logp = new Float32Array(B * width);
     this.model.backend.download(state.outLogp.storage.buffer!, state.outLogp.storage.offset, logp);
     const cap = this.options.supportCap ?? 0;

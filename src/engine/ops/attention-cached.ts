@@ -39,6 +39,11 @@ export function attentionCached(tape: Tape, q: Heads, cache: PagedCache, rows: P
   return out;
 }
 
+/** FLOP of one row at position `pos` in a recorded `attentionCached`; positions are on the device, so the recording cannot count. */
+export function attentionCachedFlops([, Hq, , D, Dv, , window]: readonly number[], pos: number): number {
+  return 2 * Hq * (D + Dv) * (window > 0 ? Math.min(pos + 1, window) : pos + 1);
+}
+
 /** Copies whole pages: from[i] → to[i] (a sample gets its own copy of the prompt's last, half-full page). */
 export function cacheCopy(tape: Tape, cache: PagedCache, from: Tensor, to: Tensor): void {
   for (const pages of [cache.keys, cache.values]) {

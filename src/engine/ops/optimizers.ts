@@ -53,6 +53,7 @@ export const optimizersOp: Op = {
     },
     {
       name: 'matmul', // t = A, B, C; a = M, N, K, lda, ldb, ldc, transA, transB, accumulate, α: C (+)= α op(A) op(B)
+      flops: ([M, N, K]) => ({ model: 2 * M * N * K }),
       reference: ([A, B, C], [M, N, K, lda, ldb, ldc, transA, transB, accumulate, alpha]) => {
         for (let i = 0; i < M; i++) for (let j = 0; j < N; j++) {
           let sum = 0;
