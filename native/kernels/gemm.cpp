@@ -59,17 +59,18 @@ Micro kernelFor(int64_t rows, int64_t panels, A layout) {
 
 /** Panels at a time for a few rows against B from memory: enough chains of fma to hide its latency, and streams of B. */
 constexpr int streamPanels(int rows) {
-  if (W == 16) return rows <= 4 ? 4 : 2;
+  if (W == 16) return rows <= 4 ? 4 : rows <= MR ? 2 : 1;
   if (W == 8) return rows == 1 ? 4 : rows == 2 ? 2 : 1;
   return rows <= 2 ? 2 : 1;
 }
-constexpr int MOST_PANELS = streamPanels(1);
+constexpr int MOST_PANELS = streamPanels(1), STREAM_ROWS = W == 16 ? 28 : MR;
 
 template <int... R>
-Micro pickStream(int64_t rows, std::integer_sequence<int, R...>) {
+constexpr Micro pickStream(int64_t rows, std::integer_sequence<int, R...>) {
   constexpr Micro table[] = {micro<R + 1, streamPanels(R + 1), A::ROWS, true>...};
   return table[rows - 1];
 }
+Micro streamKernelFor(int64_t rows) { return pickStream(rows, std::make_integer_sequence<int, STREAM_ROWS>()); }
 
 // ---- one task ------------------------------------------------------------------------------------------------------
 
@@ -93,7 +94,7 @@ struct Task {
   int64_t start(int64_t i) const { return area.m0 + M * i / strips; }
 
   void run() const {
-    if (p.packed && M <= MR) return stream();
+    if (p.packed && M <= STREAM_ROWS) return stream();
     const int64_t block = blockOf(p);
     int64_t k0 = 0;
     do {  // once even for K = 0: C becomes 0, or bias
@@ -173,7 +174,7 @@ struct Task {
     const int64_t most = streamPanels(static_cast<int>(M));
     for (int64_t j = 0; j < panels;) {
       const int64_t left = panels - j, count = left >= most ? most : left >= NP ? NP : 1;
-      const Micro kernel = count == most ? pickStream(M, std::make_integer_sequence<int, MR>()) : kernelFor(M, count, A::ROWS);
+      const Micro kernel = count == most ? streamKernelFor(M) : kernelFor(M, count, A::ROWS);
       tile(s, kernel, count, area.m0, M, area.n0 + j * PANEL);
       s.b += count * s.panelStride;
       j += count;
@@ -188,7 +189,7 @@ struct Task {
     if (p.bias && s.bias) s.bias = p.bias + n;
     if (columns >= width) return kernel(s);
     // It hangs over the right edge: work on a copy.
-    alignas(64) float copy[MR * MOST_PANELS * PANEL], bias[MOST_PANELS * PANEL];
+    alignas(64) float copy[STREAM_ROWS * MOST_PANELS * PANEL], bias[MOST_PANELS * PANEL];
     const auto columnsOf = [&](int64_t panel) { return columns - panel * PANEL; };
     Strip t = s;
     t.c = copy;
