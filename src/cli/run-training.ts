@@ -2,11 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
+import type { Backend } from '../engine/backend.ts';
 import { openBackend } from '../engine/backends/open.ts';
+import { homeFolder } from '../home.ts';
 import { readPrices } from '../ledger/prices.ts';
+import { planMemory } from '../training/memory-plan.ts';
+import { readRecipe } from '../training/recipe-parts.ts';
+import { estimateTime } from '../training/time-estimate.ts';
 import { readMetrics } from '../training/run-folder-metrics.ts';
 import { openRun } from '../training/run-folder.ts';
 import { type Summary, type TrainOptions, trainNew, trainOn } from '../training/train.ts';
+import { duration } from './figures.ts';
 import { onInterrupt, type Terminal } from './terminal.ts';
 import { printSummary, trainingView } from './training-view.ts';
 
@@ -16,9 +22,11 @@ export interface TrainRequest {
   readonly run: string;
   readonly overrides?: readonly string[];
   readonly json: boolean;
+  /** Says first how long it will take on this machine. */
+  readonly expectTime?: boolean;
 }
 
-export async function runTraining({ recipe, run, overrides = [], json }: TrainRequest, terminal: Terminal): Promise<Summary> {
+export async function runTraining({ recipe, run, overrides = [], json, expectTime = false }: TrainRequest, terminal: Terminal): Promise<Summary> {
   const stop = onInterrupt(), backend = openBackend();
   const options: TrainOptions = { backend, cancel: { get cancelled() { return stop.signal.aborted; } }, onEvent: trainingView() };
   try {
@@ -26,6 +34,7 @@ export async function runTraining({ recipe, run, overrides = [], json }: TrainRe
     if (recipe === undefined) summary = await trainOn(run, options);
     else {
       const path = resolve(recipe);
+      if (expectTime) await sayExpectedTime(path, backend);
       summary = await trainNew(readRecipeFile(path), run, dirname(path), { ...options, overrides, recipeName: basename(path) });
     }
     if (json) terminal.print(JSON.stringify(summary));
@@ -38,6 +47,15 @@ export async function runTraining({ recipe, run, overrides = [], json }: TrainRe
     stop.release();
     backend.close();
   }
+}
+
+/** One line before a new run: measured with a few steps of it. */
+async function sayExpectedTime(path: string, backend: Backend): Promise<void> {
+  const recipe = readRecipe(readRecipeFile(path), { name: basename(path) }), home = homeFolder();
+  const plan = await planMemory(recipe, dirname(path), home, backend.info().threads, process.memoryUsage.rss());
+  const { seconds } = await estimateTime(backend, recipe, dirname(path), home, plan);
+  const { isa, threads } = backend.info();
+  process.stderr.write(`about ${duration(seconds)} on this machine (${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; measured with a few steps)\n`);
 }
 
 export function readRecipeFile(path: string): string {

@@ -6,24 +6,25 @@ import { listRuns, openRun } from '../../training/run-folder.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { runTraining } from '../run-training.ts';
 
+const exists = (run: string): boolean => listRuns().some((r) => r.name === run);
+export const isFinished = (run: string): boolean => exists(run) && existsSync(openRun(run).summary);
+
 /** Trains, resumes, or finds finished the run of this name; false if it was finished before. */
-export async function trainQuickstart(run: string, { json, terminal }: Pick<CommandContext, 'json' | 'terminal'>): Promise<boolean> {
-  const exists = listRuns().some((r) => r.name === run);
-  if (exists && existsSync(openRun(run).summary)) {
+export async function trainQuickstart(run: string, recipe: string, { json, terminal }: Pick<CommandContext, 'json' | 'terminal'>): Promise<boolean> {
+  if (isFinished(run)) {
     if (json) terminal.print(JSON.stringify(JSON.parse(readFileSync(openRun(run).summary, 'utf8'))));
     return false;
   }
-  const recipe = join(packageRoot(), 'recipes', 'quickstart.yaml');
-  await runTraining({ recipe: exists ? undefined : recipe, run, json }, terminal);
+  await runTraining({ recipe: exists(run) ? undefined : join(packageRoot(), 'recipes', `${recipe}.yaml`), run, json, expectTime: true }, terminal);
   return true;
 }
 
 /** A name that no run has: quickstart-2, quickstart-3, … */
-export function againName(): string {
+export function againName(recipe: string): string {
   const names = new Set(listRuns().map((r) => r.name));
   let n = 2;
-  while (names.has(`quickstart-${n}`)) n++;
-  return `quickstart-${n}`;
+  while (names.has(`${recipe}-${n}`)) n++;
+  return `${recipe}-${n}`;
 }
 
 export const quickstart: Command = {
@@ -41,7 +42,7 @@ answers can be checked. A run that was begun goes on; a finished one is left alo
     { line: 'tiefsuche quickstart --again', text: 'train another one' },
   ],
   async run(context) {
-    const run = context.options['again'] ? againName() : String(context.options['run']);
-    if (!await trainQuickstart(run, context) && !context.json) context.terminal.print(`the run "${run}" is finished: tiefsuche chat ${run}`);
+    const run = context.options['again'] ? againName('quickstart') : String(context.options['run']);
+    if (!await trainQuickstart(run, 'quickstart', context) && !context.json) context.terminal.print(`the run "${run}" is finished: tiefsuche chat ${run}`);
   },
 };

@@ -2,13 +2,14 @@
 import { nativeBuilt } from '../../engine/backends/cpu/cpu.ts';
 import type { Command } from '../command.ts';
 import { talk } from '../talk.ts';
-import { againName, trainQuickstart } from './quickstart.ts';
+import { againName, isFinished, trainQuickstart } from './quickstart.ts';
 
 export const start: Command = {
   name: 'start',
   summary: 'train the quickstart model if there is none, then chat with it',
   options: [
     { flags: '--again', text: 'train once more under a new name' },
+    { flags: '--tiny', text: 'a smaller model on one family of problems, for a machine without a compiler' },
     { flags: '--exit', text: 'train and exit, open no chat' },
   ],
   examples: [
@@ -16,13 +17,14 @@ export const start: Command = {
     { line: 'tiefsuche start --exit', text: 'train and exit' },
   ],
   async run(context) {
-    const { terminal, options } = context;
-    if (!nativeBuilt()) {
+    const { terminal, options } = context, recipe = options['tiny'] ? 'tiny' : 'quickstart';
+    const run = options['again'] ? againName(recipe) : recipe;
+    if (recipe === 'quickstart' && !nativeBuilt() && !isFinished(run)) {
       const { explainNoCompiler } = await import('../no-compiler.ts');
       await explainNoCompiler(terminal);
+      return 1;
     }
-    const run = options['again'] ? againName() : 'quickstart';
-    await trainQuickstart(run, { ...context, json: false });
+    await trainQuickstart(run, recipe, { ...context, json: false });
     if (options['exit'] || !terminal.interactive) return;
     await talk(run, terminal);
   },
