@@ -57,6 +57,8 @@ export interface Architecture {
   /** Checks a configuration and derives the sizes. */
   dimensions(config: ConfigJson): Dimensions;
   parameters(config: ConfigJson): ParameterSpec[];
+  /** Every setting a configuration may leave out, with the value it has here: other readers have other defaults, so config.json says all of it. */
+  settings(config: ConfigJson): Record<string, unknown>;
   /** Embedded tokens (T, C) → hidden states before the final norm (T, C). */
   layers(context: ForwardContext, config: ConfigJson, x: Tensor): Tensor;
   /** Multi-token prediction: hidden states for the token after next, one tensor a module (deepseek_v3.ts). */

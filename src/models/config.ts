@@ -43,6 +43,14 @@ export function expectValue(config: ConfigJson, key: string, allowed: readonly u
   }
 }
 
+/** Settings of all architectures for `Architecture.settings`; rotations in the spelling that transformers 4 reads too. */
+export function commonSettings(config: ConfigJson, { maxPositions, eps, rope }: { maxPositions: number; eps: number; rope: Rope }): Record<string, unknown> {
+  return {
+    hidden_act: 'silu', max_position_embeddings: maxPositions, rms_norm_eps: eps, tie_word_embeddings: boolean(config, 'tie_word_embeddings', false),
+    ...(config['rope_parameters'] === undefined && { rope_theta: rope.theta }),
+  };
+}
+
 /** Rotary settings for heads that turn `dim` channels. */
 export function ropeOf(config: ConfigJson, dim: number): Rope {
   const nested = (config['rope_parameters'] ?? config['rope_scaling'] ?? {}) as Record<string, unknown>;

@@ -19,7 +19,7 @@ import { yarnAttentionScale } from '../engine/rope-table.ts';
 import { type Tensor, columns } from '../engine/tensor.ts';
 import type { Architecture, ForwardContext } from './architecture.ts';
 import { initStd, mlp, mlpSpecs, norm, outerSpecs, residual } from './blocks.ts';
-import { type ConfigJson, boolean, expectValue, integer, number, positive, ropeOf } from './config.ts';
+import { type ConfigJson, boolean, commonSettings, expectValue, integer, number, positive, ropeOf } from './config.ts';
 import type { ParameterSpec } from './parameters.ts';
 
 const latentEps = 1e-6;
@@ -156,6 +156,17 @@ export const deepseekV3: Architecture = {
       rope: ropeOf(config, s.rope), cache: { keyHeads: s.H, D: s.nope + s.rope, Dv: s.v }, absorbedCache: { keyHeads: 1, D: s.kvRank + s.rope, Dv: s.kvRank },
       tied: boolean(config, 'tie_word_embeddings', false), normEps: s.eps,
       ...(moeLayers.length > 0 && { moe: { layers: moeLayers, experts: s.E } }), ...(s.mtp > 0 && { mtp: s.mtp }),
+    };
+  },
+
+  settings(config) {
+    const s = sizes(config), { maxPositions, rope } = this.dimensions(config);
+    return {
+      ...commonSettings(config, { maxPositions, eps: s.eps, rope }), num_key_value_heads: s.H, q_lora_rank: s.qRank || null, moe_intermediate_size: s.expertF,
+      first_k_dense_replace: s.E > 0 ? s.dense : s.L, n_routed_experts: s.E, n_shared_experts: s.shared, num_experts_per_tok: s.K,
+      n_group: positive(config, 'n_group', 1), topk_group: positive(config, 'topk_group', 1), routed_scaling_factor: number(config, 'routed_scaling_factor', 1),
+      norm_topk_prob: boolean(config, 'norm_topk_prob', true), scoring_func: 'sigmoid', topk_method: 'noaux_tc',
+      rope_interleave: boolean(config, 'rope_interleave', true), num_nextn_predict_layers: s.mtp,
     };
   },
 

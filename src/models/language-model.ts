@@ -54,13 +54,20 @@ export function promptIds({ tokenizer, template }: TextSide, messages: readonly 
 
 const architectureNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
 
+/** Ids that transformers would otherwise fill in from the first model of the architecture. */
+function tokenIds({ tokenizer, generationConfig }: LanguageModel): Record<string, unknown> {
+  const { bos, pad } = tokenizer.specialTokens, ends = stopIds({ tokenizer, generationConfig } as TextSide);
+  return { bos_token_id: bos ?? null, eos_token_id: ends.length === 1 ? ends[0] : ends.length === 0 ? null : ends, pad_token_id: pad ?? null };
+}
+
 /** Writes a Hugging Face folder; LoRA is merged into the weights. */
-export async function saveLanguageModel(folder: string, { model, tokenizer, chatTemplate, generationConfig }: LanguageModel): Promise<void> {
+export async function saveLanguageModel(folder: string, language: LanguageModel): Promise<void> {
+  const { model, tokenizer, chatTemplate, generationConfig } = language, ids = tokenIds(language);
   invariant(!model.compressed, 'a model in few bits is not saved');
-  const config: ConfigJson = { ...model.config, architectures: [architectureNames[String(model.config['model_type'])]], torch_dtype: 'float32' };
+  const config: ConfigJson = { ...model.architecture.settings(model.config), ...ids, ...model.config, architectures: [architectureNames[String(model.config['model_type'])]], torch_dtype: 'float32' };
   const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
   await saveModelFolder(folder, {
     config: config as never, tensors: weights, tokenizerJson: tokenizer.json, tokenizerConfig: tokenizer.config, chatTemplate,
-    generationConfig: { ...generationConfig, eos_token_id: stopIds({ tokenizer, generationConfig } as TextSide), pad_token_id: tokenizer.specialTokens.pad ?? null },
+    generationConfig: { ...generationConfig, ...ids },
   });
 }

@@ -7,7 +7,7 @@ import { rope } from '../engine/ops/rope.ts';
 import { type Tensor, columns } from '../engine/tensor.ts';
 import type { Architecture, Dimensions, ForwardContext } from './architecture.ts';
 import { initStd, mlp, mlpSpecs, norm, outerSpecs, residual } from './blocks.ts';
-import { type ConfigJson, boolean, expectValue, number, positive, integer, ropeOf } from './config.ts';
+import { type ConfigJson, boolean, commonSettings, expectValue, number, positive, integer, ropeOf } from './config.ts';
 import type { ParameterSpec } from './parameters.ts';
 
 export interface LlamaVariant {
@@ -43,6 +43,11 @@ export function llamaLike(variant: LlamaVariant): Architecture {
         vocab: positive(config, 'vocab_size'), channels: C, layers: L, maxPositions: positive(config, 'max_position_embeddings', 2048),
         rope: ropeOf(config, D), cache: { keyHeads: Hkv, D, Dv: D }, tied: boolean(config, 'tie_word_embeddings', false), normEps: eps,
       };
+    },
+
+    settings(config) {
+      const { Hkv, D, eps } = sizes(config), { maxPositions, rope } = this.dimensions(config);
+      return { ...commonSettings(config, { maxPositions, eps, rope }), num_key_value_heads: Hkv, head_dim: D };
     },
 
     parameters(config) {

@@ -96,7 +96,7 @@ export interface ModelToSave {
 export async function saveModelFolder(folder: string, model: ModelToSave): Promise<void> {
   await writeFolderAtomic(folder, async (place) => {
     const put = (name: string, text: string): void => writeFileSync(join(place, name), text, { flag: 'wx' });
-    put('config.json', prettyJson(model.config));
+    put('config.json', settingsJson(model.config));
     await writeSafetensorsFolder(place, model.tensors, { format: 'pt' }, model.maxShardBytes);
     if (model.tokenizerJson !== undefined) {
       put('tokenizer.json', typeof model.tokenizerJson === 'string' ? model.tokenizerJson : `${JSON.stringify(model.tokenizerJson, null, 1)}\n`);
@@ -108,13 +108,21 @@ export async function saveModelFolder(folder: string, model: ModelToSave): Promi
       put('special_tokens_map.json', prettyJson(specialTokens(model.tokenizerConfig)));
     }
     if (model.chatTemplate !== undefined) put('chat_template.jinja', model.chatTemplate);
-    if (model.generationConfig) put('generation_config.json', prettyJson(model.generationConfig));
+    if (model.generationConfig) put('generation_config.json', settingsJson(model.generationConfig));
     for (const [name, text] of Object.entries(model.files ?? {})) put(name, text);
   });
 }
 
 const specialTokens = (config: TokenizerConfig): Record<string, unknown> =>
   Object.fromEntries(Object.entries(config).filter(([name, value]) => name.endsWith('_token') && value !== null && typeof value !== 'boolean'));
+
+// transformers 5 refuses a whole number where it expects a fraction, and JSON.parse has no fractions that are whole.
+const fractions = ['routed_scaling_factor', 'rms_norm_eps', 'initializer_range', 'rope_theta', 'factor', 'attention_factor', 'beta_fast', 'beta_slow',
+  'mscale', 'mscale_all_dim', 'aux_loss_alpha', 'temperature', 'top_p', 'min_p', 'repetition_penalty'];
+const wholeFraction = new RegExp(`^( *"(?:${fractions.join('|')})": -?\\d+)(,?)$`, 'gm');
+
+/** config.json and generation_config.json: 1 is written as 1.0 where the setting is a fraction. */
+export const settingsJson = (value: unknown): string => prettyJson(value).replace(wholeFraction, '$1.0$2');
 
 /** JSON as transformers writes it: keys sorted, two spaces, a newline at the end. */
 export function prettyJson(value: unknown): string {
