@@ -141,7 +141,7 @@ struct Task {
         s.lda = MR;
         layout = A::COLUMNS;
       }
-      const int64_t stepA = fetchA(s, layout, rows), stepB = fetchB(s, k0 + s.kc, i);
+      const int64_t stepA = fetchA(s, k0, i), stepB = fetchB(s, k0 + s.kc, i);
       for (int64_t j = 0; j < groups; j++) {
         s.b = b + j * NP * s.panelStride;
         const int64_t count = smaller(NP, panels - j * NP);
@@ -206,21 +206,23 @@ struct Task {
       for (int64_t j = 0; j < count; j++) store(s.c + r * s.ldc + j * PANEL, load(copy + r * width + j * PANEL), columnsOf(j));
   }
 
-  /** Lets each group of panels fetch its share of the next strip of A; returns what lies between two shares. */
-  int64_t fetchA(Strip& s, A layout, int64_t rows) const {
-    if (layout == A::ROWS) {
+  /** Lets each group of panels of strip i fetch its share of the A that comes next: the next strip or, where strips are
+   *  packed, the one after a pack of them. Returns what lies between two shares. */
+  int64_t fetchA(Strip& s, int64_t k0, int64_t i) const {
+    const int64_t later = i + (packA ? STRIPS : 1), k1 = k0 + s.kc;
+    s.aheadA = {s.a, 0, 0, 0};
+    if (later >= strips && k1 >= p.K) return 0;
+    const int64_t m = later < strips ? start(later) : start(later - strips < strips ? later - strips : 0), k = later < strips ? k0 : k1;
+    const float* next = p.a.data + m * p.a.row + k * p.a.column;
+    if (p.a.column == 1) {  // some rows
       const int64_t count = ceilDiv(MR, groups);
-      s.aheadA = {s.a + rows * s.lda, count, s.lda, 16};
-      return count * s.lda;
+      s.aheadA = {next, count, p.a.row, 16};
+      return count * p.a.row;
     }
-    if (packA) {
-      const int64_t lines = ceilDiv(MR, groups);
-      s.aheadA = {s.a + stripFloats(s.kc), lines, 16, 16 * lines};
-      return 16 * lines * (s.kc / 16);
-    }
-    const int64_t count = ceilDiv(16, groups);
-    s.aheadA = {s.a + rows + MR / 2, count, s.lda, count * s.lda};
-    return s.kc / groups * s.lda;
+    if (packA && p.a.column % 512 == 0) return 0;  // the lines would drive each other out
+    const int64_t count = ceilDiv(16, groups);  // some k
+    s.aheadA = {next + MR / 2, count, p.a.column, count * p.a.column};
+    return s.kc / groups * p.a.column;
   }
 
   /** Likewise for the next block of B, from k1 on: each strip fetches its share, some rows or some columns. */
