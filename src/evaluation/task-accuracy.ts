@@ -6,7 +6,7 @@ import type { LanguageModel } from '../models/language-model.ts';
 import { stopIds } from '../models/language-model.ts';
 import { type ProblemMix, drawFrom, problemPrompt } from '../reasoning/problems.ts';
 import type { Rollout } from '../reasoning/rollout.ts';
-import { noThinking, reward, splitThought } from '../reasoning/thinking.ts';
+import { noThinking, reward, thinkOpen, splitThought } from '../reasoning/thinking.ts';
 import { wilson } from './interval.ts';
 
 export interface Answer {
@@ -40,7 +40,8 @@ export const evaluationSampler: SamplerSettings = { temperature: 0, topK: 0, top
 
 /** Rows at a time: rollouts enter as others leave. */
 export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mix: ProblemMix, options: AccuracyOptions): Promise<FamilyAccuracy[]> {
-  const { tokenizer } = language, forced = options.withoutThinking ? tokenizer.encode(noThinking) : new Int32Array(0);
+  const { tokenizer } = language, thinks = tokenizer.encode(thinkOpen).length === 1; // other models answer as they are
+  const forced = options.withoutThinking && thinks ? tokenizer.encode(noThinking) : new Int32Array(0);
   const drawn = mix.tasks.flatMap((_, family) => Array.from({ length: options.n }, (__, i) => drawFrom(mix, family, options.seed, i, 'test')));
   const prompts = drawn.map(({ problem }) => Int32Array.from([...problemPrompt(language, problem), ...forced]));
   await rollout.refresh();
@@ -52,7 +53,7 @@ export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mi
     const c = completions[i]![0]!, ended = c.finish === 'stop';
     const text = tokenizer.decode([...forced, ...(ended ? c.tokens.subarray(0, -1) : c.tokens)]);
     const { thinking, content } = splitThought(text);
-    return { prompt: problem.prompt, expected: problem.answer, thinking, content, right: ended && reward(task, problem, text) === 1, tokens: c.tokens.length };
+    return { prompt: problem.prompt, expected: problem.answer, thinking, content, right: ended && reward(task, problem, text, { thinks }) === 1, tokens: c.tokens.length };
   });
   return mix.tasks.map(({ task }, family) => {
     const own = answers.slice(family * options.n, (family + 1) * options.n), right = own.filter((a) => a.right).length;

@@ -7,7 +7,7 @@ import { type Language, type Problem, type Split, type Task, taskNamed } from '.
 import { formatThought } from './thinking.ts';
 
 export interface ProblemMix {
-  readonly tasks: readonly { readonly task: string; readonly difficulty?: number | undefined; readonly weight: number }[];
+  readonly tasks: readonly { readonly task: string; readonly difficulty?: number | undefined; readonly weight: number; /** The task itself, where it is not one of ours. */ readonly source?: Task }[];
   readonly languages: readonly Language[];
 }
 
@@ -23,7 +23,7 @@ export function drawProblem(mix: ProblemMix, seed: number, index: number, split:
 
 /** Problem number `index` of one family of the mix. */
 export function drawFrom(mix: ProblemMix, family: number, seed: number, index: number, split: Split, random: RandomStream = new RandomStream(seed, 2 ** 40 + index)): Drawn {
-  const { task: name, difficulty } = mix.tasks[family]!, task = taskNamed(name);
+  const { task: name, difficulty, source } = mix.tasks[family]!, task = source ?? taskNamed(name);
   const language = random.pick(mix.languages);
   return { task, family, random, problem: task.generate({ seed, index, difficulty: difficulty ?? task.defaultDifficulty, language, split }) };
 }
@@ -35,6 +35,6 @@ export function problemPrompt(text: TextSide, problem: Problem): Int32Array {
 /** Prompt and demonstration as ids; the loss is taken from `from` on. */
 export function demonstration(text: TextSide, { problem, task, random }: Drawn): { ids: Int32Array; from: number } {
   const prompt = problemPrompt(text, problem), { thinking, answer } = task.solve(problem, random);
-  const completion = text.tokenizer.encode(formatThought(thinking, answer));
+  const completion = text.tokenizer.encode(task.thinks === false ? answer : formatThought(thinking, answer));
   return { ids: Int32Array.from([...prompt, ...completion, stopIds(text)[0]!]), from: prompt.length };
 }

@@ -95,8 +95,10 @@ export class ThoughtSplitter {
   }
 }
 
-/** 1 for a closed thought with a right answer behind it, else 0. */
-export function reward(task: Task, problem: Problem, completion: string, options: { inside?: boolean } = {}): 0 | 1 {
+/** 1 for a closed thought with a right answer behind it, else 0. A task or model (`thinks: false`) may do without the thought, and a task may give a part. */
+export function reward(task: Task, problem: Problem, completion: string, options: { inside?: boolean; thinks?: boolean } = {}): number {
   const { content, closed } = splitThought(completion, options);
-  return closed && content.trim() !== '' && task.verify(problem, content) ? 1 : 0;
+  const complete = task.thinks === false || ((closed || options.thinks === false) && content.trim() !== '');
+  if (!complete) return 0;
+  return task.verify(problem, content) ? 1 : (task.partial?.(problem, content) ?? 0);
 }

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import type { LanguageModel } from '../models/language-model.ts';
 import { type FamilyAccuracy, taskAccuracy } from '../evaluation/task-accuracy.ts';
+import { withFiles } from './file-task.ts';
 import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
 import { problemsSchema } from './settings.ts';
 
@@ -27,8 +28,8 @@ export interface Evaluation {
   readonly families: readonly FamilyAccuracy[];
 }
 
-export async function evaluate(language: LanguageModel, rollout: Rollout, settings: EvaluationSettings, options: { n: number; withoutThinking?: boolean; cancel?: { readonly cancelled: boolean } }): Promise<Evaluation> {
-  const families = await taskAccuracy(language, rollout, settings.problems!, { seed: settings.seed, maxNew: settings.max_new_tokens, ...options });
+export async function evaluate(language: LanguageModel, rollout: Rollout, settings: EvaluationSettings, { folder, ...options }: { folder: string; n: number; withoutThinking?: boolean; cancel?: { readonly cancelled: boolean } }): Promise<Evaluation> {
+  const families = await taskAccuracy(language, rollout, await withFiles(settings.problems!, folder), { seed: settings.seed, maxNew: settings.max_new_tokens, ...options });
   return { mean: families.reduce((s, f) => s + f.accuracy, 0) / families.length, families };
 }
 

@@ -1,5 +1,5 @@
 // Group relative policy optimisation, on policy (DeepSeekMath arXiv 2402.03300; without KL and standard deviation as in
-// Dr. GRPO 2503.20783, token-level as in DAPO 2503.14476): for each prompt G samples, reward 0 or 1 by the verifier,
+// Dr. GRPO 2503.20783, token-level as in DAPO 2503.14476): for each prompt G samples, reward by the verifier (0 or 1, or a part),
 // A = r − mean of the group, loss = −Σ_tokens min(ρA, clip(ρ)A) / (tokens of all groups with a signal). One engine
 // samples and trains, so ρ is exactly 1 in the first pass over a batch. Groups whose rewards are all equal carry no
 // signal and are left out (counted as dead). Families that are neither solved nor hopeless are drawn more often:
@@ -11,6 +11,7 @@ import { scheduleFactor } from '../engine/optimizers.ts';
 import { stopIds } from '../models/language-model.ts';
 import { type Drawn, drawProblem, problemPrompt } from '../reasoning/problems.ts';
 import { reward } from '../reasoning/thinking.ts';
+import { withFiles } from './file-task.ts';
 import { type Example, type Limits, emptyBatch, packBatches } from './batches.ts';
 import { defineMethod } from './method.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
@@ -52,9 +53,9 @@ export function advantages(rewards: readonly number[], scaleByStd: boolean): num
 export const grpo = defineMethod({
   name: 'grpo',
   schema,
-  async start({ language, arena, seed, cancel, rollout: makeRollout }, settings) {
+  async start({ language, arena, seed, cancel, folder, rollout: makeRollout }, settings) {
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
-    const schedule = scheduleOf(settings.schedule), { data } = settings;
+    const schedule = scheduleOf(settings.schedule), data = await withFiles(settings.data, folder);
     const cut = settings.top_k > 0 || settings.top_p < 1 || settings.min_p > 0;
     const longest = longestPrompt();
     const supportCap = cut ? settings.top_k || language.model.dims.vocab : 0, maxTokens = longest + settings.max_new_tokens, maxRows = settings.prompts * settings.samples;
@@ -102,10 +103,10 @@ export const grpo = defineMethod({
         for (const { drawn, rewards } of groups) for (const r of rewards) success[drawn.family] = 0.98 * success[drawn.family]! + 0.02 * r;
 
         const sampled = completions.flat().reduce((n, c) => n + c.tokens.length, 0);
-        const all = groups.flatMap((g) => g.rewards), right = all.filter((r) => r > 0).length;
+        const all = groups.flatMap((g) => g.rewards);
         const flops = { model: 0, recompute: 0, sampling: rollout.flops - flopsBefore };
         const metrics: Record<string, number> = {
-          reward: right / all.length, dead_groups: groups.filter((g) => g.rewards.every((r) => r === g.rewards[0])).length / groups.length,
+          reward: all.reduce((a, b) => a + b, 0) / all.length, dead_groups: groups.filter((g) => g.rewards.every((r) => r === g.rewards[0])).length / groups.length,
           length: sampled / all.length, cut_off: completions.flat().filter((c) => c.finish === 'length').length / all.length,
         };
         let loss = 0, entropy = 0, rows = 0, gradNorm = 0;
@@ -123,7 +124,7 @@ export const grpo = defineMethod({
         data.tasks.forEach((t, i) => { metrics[`success_${t.task}`] = success[i]!; });
         return { loss, trained: live.reduce((n, { example }) => n + example.ids.length, 0), sampled, flops, metrics };
       },
-      shapes: () => ({ passes: [emptyBatch(limits, Math.min(32, maxRows), { oldLogp: new Float32Array(limits.tokens) })], sampling: { rollout, settings: sampler } }),
+      shapes: () => ({ passes: [emptyBatch(limits, Math.min(32, maxRows), { oldLogp: new Float32Array(limits.tokens - 1) })], sampling: { rollout, settings: sampler } }),
       state: () => ({ success, updates }),
       restore: (state) => { ({ success, updates } = state as { success: number[]; updates: number }); },
       close: () => updater.close(),

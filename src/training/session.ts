@@ -27,7 +27,7 @@ import { type Checkpoint, checkCheckpoint, hashFolder, listCheckpoints, pruneChe
 import { MetricsFile, readMetrics } from './run-folder-metrics.ts';
 import type { RunFolder } from './run-folder.ts';
 import { RunRecord } from './run-record.ts';
-import { type Position, readPosition, restoreOptimizer, restoreWeights, snapshotBytes, writeSnapshot } from './snapshot.ts';
+import { type Position, checkWeights, readPosition, restoreOptimizer, restoreWeights, snapshotBytes, writeSnapshot } from './snapshot.ts';
 import { type Summary, summaryOf } from './summary.ts';
 import type { TrainEvent, TrainOptions } from './train.ts';
 
@@ -147,7 +147,7 @@ export class Session {
     const { run, recipe } = this.place, { step } = this.position, record = this.record!;
     record.tick('train');
     const rollout = this.rollout(this.plan!.evaluation), before = rollout.flops;
-    const evaluation = await evaluate(this.language!, rollout, recipe.evaluation, { n, cancel: this.cancel, withoutThinking: label === 'after_without_thinking' });
+    const evaluation = await evaluate(this.language!, rollout, recipe.evaluation, { n, folder: this.place.folder, cancel: this.cancel, withoutThinking: label === 'after_without_thinking' });
     record.add({ sampled: evaluation.families.reduce((s, f) => s + f.answers.reduce((t, a) => t + a.tokens, 0), 0), flop: { sampling: rollout.flops - before } });
     const result = this.evaluations[key] = resultOf(evaluation, step);
     this.unsaved = true;
@@ -167,6 +167,7 @@ export class Session {
   private async save(stage: Stage): Promise<void> {
     const { run, recipe } = this.place, { step } = this.position, record = this.record!;
     record.tick('train');
+    await checkWeights(this.language!.model, this.arena!, step);
     record.flush();
     const position: Position = { ...this.position, stageState: stage.state(), evaluations: this.evaluations };
     const checkpoint = await saveCheckpoint(run.checkpoints, step, (folder) => writeSnapshot(folder, this.language!.model, stage.updater.optimizer, position), scoreAt(this.evaluations, step));

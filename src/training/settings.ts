@@ -2,7 +2,9 @@
 
 import { z } from 'zod';
 import type { OptimizerSettings, Schedule } from '../engine/optimizers.ts';
+import { nearest } from '../nearest.ts';
 import { tasks } from '../reasoning/tasks/index.ts';
+import { verifierNames } from '../reasoning/verifiers.ts';
 
 export const optimizerSchema = z.strictObject({
   /** Learning rate of AdamW; of everything unless muon is set. */
@@ -40,14 +42,26 @@ export const optimizerOf = (o: z.output<typeof optimizerSchema>): OptimizerSetti
 
 export const scheduleOf = (s: z.output<typeof scheduleSchema>): Schedule => ({ warmup: s.warmup, decay: s.decay, decayShare: s.decay_share, floor: s.floor });
 
+const unknownTask = (name: string): string => {
+  const known = tasks.map((t) => t.name), near = nearest(name, known);
+  return `expected ${known.join(' or ')}, or a file; got ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean "${near}"?`}`;
+};
+
 /** Which problems, and in which languages. */
 export const problemsSchema = z.strictObject({
   tasks: z.array(z.strictObject({
-    task: z.enum(tasks.map((t) => t.name) as [string, ...string[]]),
+    /** A family of ours; or any name, for problems from `file`. */
+    task: z.string(),
     difficulty: z.int().min(1).optional(),
     /** Share of the problems, relative to the others. */
     weight: z.number().positive().default(1),
-  })).min(1),
+    file: z.string().optional(),
+    /** Problems of evaluations; else those of `file`. */
+    test_file: z.string().optional(),
+    verifier: z.enum(verifierNames).optional(),
+    /** Whether a closed thought must stand before the answer. */
+    thinking: z.boolean().optional(),
+  }).refine(({ task, file }) => file !== undefined || tasks.some((t) => t.name === task), { path: ['task'], error: ({ input }) => unknownTask((input as { task: string }).task) })).min(1),
   languages: z.array(z.enum(['de', 'en'])).min(1).default(['en', 'de']),
 });
 

@@ -11,6 +11,7 @@ import { type Batch, recordLoss } from '../models/loss.ts';
 import { demonstration, drawFrom, drawProblem } from '../reasoning/problems.ts';
 import { type Example, emptyBatch, limitsFor, packBatches, targetCount } from './batches.ts';
 import { type StageContext, defineMethod } from './method.ts';
+import { withFiles } from './file-task.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { fileExamples, fileSchema } from './sft-file.ts';
 import { Updater } from './updater.ts';
@@ -88,10 +89,10 @@ export const sft = defineMethod({
 
     async function sourceOf({ folder }: StageContext, { data, heldout_size }: z.output<typeof schema>): Promise<{ train: (index: number) => Example; test: Example[] | null }> {
       if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size);
-      const perFamily = Math.ceil(heldout_size / data.tasks.length);
+      const mix = await withFiles(data, folder), perFamily = Math.ceil(heldout_size / mix.tasks.length);
       return {
-        train: (index) => demonstration(language, drawProblem(data, seed, index, 'train')),
-        test: data.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(data, family, seed + 1, i, 'test')))),
+        train: (index) => demonstration(language, drawProblem(mix, seed, index, 'train')),
+        test: mix.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(mix, family, seed + 1, i, 'test')))),
       };
     }
   },

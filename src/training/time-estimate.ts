@@ -51,7 +51,7 @@ export async function estimateTime(backend: Backend, recipe: TrainingRecipe, fol
   }
 
   async function secondsPerProblem(n: number): Promise<number> {
-    const start = performance.now(), evaluation = await evaluate(language, rollout(plan.evaluation), recipe.evaluation, { n, cancel });
+    const start = performance.now(), evaluation = await evaluate(language, rollout(plan.evaluation), recipe.evaluation, { n, folder, cancel });
     return (performance.now() - start) / 1000 / (n * evaluation.families.length);
   }
 }

@@ -47,6 +47,8 @@ export interface Task<Data = unknown> {
   readonly defaultDifficulty: number;
   /** Every word and fixed phrase of the task's texts; see `vocabulary`. */
   readonly phrases: readonly string[];
+  /** False where an answer counts without a closed thought before it. */
+  readonly thinks?: boolean;
   /** How many different problems (canonical keys) there are at least, both splits together. */
   instances(difficulty: number): number;
   /** The same request gives the same problem, on any machine; German and English differ in the wording alone. */
@@ -54,6 +56,8 @@ export interface Task<Data = unknown> {
   /** An expert's demonstration: every statement in it is true, and each follows from text near by. */
   solve(problem: Problem<Data>, rng: RandomStream): Solution;
   verify(problem: Problem<Data>, answer: string): boolean;
+  /** Part of the reward for an answer that is partly right, below 1; none by default. */
+  partial?(problem: Problem<Data>, answer: string): number;
   /** The best answer without thinking: what `verify` makes of it is the floor an accuracy has to be read against. */
   guess(problem: Problem<Data>, rng: RandomStream): string;
 }
