@@ -100,7 +100,7 @@ export const attentionCachedOp: Op = {
       },
     },
   ],
-  samples: ([[1, 1, 1, 4, 4, 0], [3, 4, 2, 8, 12, 0], [2, 3, 1, 16, 16, 40]] as const).map(([S, Hq, Hkv, D, Dv, window]) => ({
+  samples: ([[1, 1, 1, 4, 4, 0], [3, 4, 2, 8, 12, 0], [2, 3, 1, 16, 16, 40], [1, 3, 3, 5, 7, 0], [2, 5, 1, 17, 1, 3]] as const).map(([S, Hq, Hkv, D, Dv, window]) => ({
     label: `sequences=${S} heads ${Hq}/${Hkv} D=${D} Dv=${Dv} window=${window}`,
     gradient: false,
     inputs: { q: [S * 70, Hq * D], k: [S * 70, Hkv * D], v: [S * 70, Hkv * Dv] },

@@ -31,7 +31,7 @@ export const concatColumnsOp: Op = {
       },
     },
   ],
-  samples: ([[1, 1, 2], [5, 19, 32]] as const).map(([T, C1, C2]) => ({
+  samples: ([[1, 1, 2], [5, 19, 32], [33, 1, 15]] as const).map(([T, C1, C2]) => ({
     label: `T=${T} C=${C1}+${C2}`, inputs: { x: [T, C1], y: [T, C2] }, record: (tape, { x, y }) => concatColumns(tape, x, y),
   })),
 };

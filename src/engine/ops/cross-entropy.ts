@@ -93,7 +93,7 @@ export const crossEntropyOp: Op = {
     },
   ],
   samples: [], // its gradients are not those of an output: cross-entropy.test.ts checks them numerically
-  cases: ([[1, 3, 2, 0, 1], [7, 19, 33, 0, 0.7], [40, 32, 100, 1, 1], [300, 24, 37, 1, 1.3]] as const).flatMap(([R, C, V, policy, temperature]) => [false, true].map((cut): KernelCase => {
+  cases: ([[1, 1, 1, 0, 1], [1, 3, 2, 0, 1], [17, 5, 65, 1, 0.5], [7, 19, 33, 0, 0.7], [40, 32, 100, 1, 1], [300, 24, 37, 1, 1.3]] as const).flatMap(([R, C, V, policy, temperature]) => [false, true].map((cut): KernelCase => {
     const chunk = chunkRows(R, V);
     const starts = Int32Array.from({ length: R + 1 }, (_, r) => Math.ceil(r / 2) * 2); // every other row is cut to its target and one more
     const targets = Int32Array.from({ length: R }, (_, r) => (r * 5) % V);

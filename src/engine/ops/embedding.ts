@@ -34,9 +34,9 @@ export const embeddingOp: Op = {
       },
     },
   ],
-  samples: [1, 7, 33].map((T) => ({
-    label: `T=${T}`,
-    inputs: { table: [11, T === 7 ? 5 : 48] },
+  samples: ([[1, 48], [7, 5], [33, 48], [3, 1], [19, 17]] as const).map(([T, C]) => ({
+    label: `T=${T} C=${C}`,
+    inputs: { table: [11, C] },
     record: (tape, { table }) => embedding(tape, tape.input(Int32Array.from({ length: T }, (_, t) => (t * 7) % 11)), table),
   })),
 };

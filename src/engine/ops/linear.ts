@@ -122,13 +122,13 @@ export const linearOp: Op = {
       label: 'column view, accumulate', inputs: { x: [9, 40], w: [20, 16], w2: [20, 24] },
       record: (tape, { x, w, w2 }) => linear(tape, columns(x, 16, 24), w2, { into: linear(tape, columns(x, 0, 16), w) }),
     },
-    {
-      label: 'packed', inputs: { x: [5, 24], w: [37, 24] }, gradient: false,
-      record: (tape, { x, w }) => {
-        const packed = tape.temp([packedElements(37, 24)]);
+    ...([[5, 37, 24], [1, 1, 1], [1, 65, 33], [2, 16, 7], [17, 31, 130]] as const).map(([T, N, K]) => ({
+      label: `packed T=${T} N=${N} K=${K}`, inputs: { x: [T, K], w: [N, K], bias: [N] }, gradient: false,
+      record: (tape: Tape, { x, w, bias }: Readonly<Record<string, Tensor>>) => {
+        const packed = tape.temp([packedElements(N, K)]);
         packLinear(tape, w, packed);
-        return linear(tape, x, w, { packed });
+        return linear(tape, x, w, { packed, bias, into: linear(tape, x, w) });
       },
-    },
+    })),
   ],
 };

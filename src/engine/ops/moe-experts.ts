@@ -145,11 +145,11 @@ export const moeExpertsOp: Op = {
       },
     },
   ],
-  samples: ([[1, 3, 1, 4, 5], [9, 4, 2, 17, 8], [40, 8, 3, 32, 20]] as const).map(([T, E, K, C, N]) => ({
-    label: `T=${T} E=${E} K=${K} C=${C} N=${N}`, // at most two experts are chosen by the first tokens, so some stay empty
+  samples: ([[1, 3, 1, 4, 5, 0], [9, 4, 2, 17, 8, 0], [40, 8, 3, 32, 20, 0], [1, 1, 1, 1, 1, 0], [7, 5, 1, 3, 33, 3], [70, 6, 2, 5, 7, 4]] as const).map(([T, E, K, C, N, first]) => ({
+    label: `T=${T} E=${E} K=${K} C=${C} N=${N} from expert ${first}`, // with few tokens all choose the same, so the others stay empty
     inputs: { x: [T, C], w: [E, N, C], weights: [T, K] },
     record: (tape: Tape, { x, w, weights }: Readonly<Record<string, Tensor>>) => {
-      const experts = tape.input(Int32Array.from({ length: T * K }, (_, i) => (Math.floor(i / K) * (T > 20 ? 3 : 0) + (i % K)) % E), [T, K]);
+      const experts = tape.input(Int32Array.from({ length: T * K }, (_, i) => (Math.floor(i / K) * (T > 20 && first === 0 ? 3 : 0) + (i % K) + first) % E), [T, K]);
       const slots = moeSort(tape, experts, E);
       return moeCombine(tape, groupedLinear(tape, moeGather(tape, x, slots), w, slots), weights, slots);
     },

@@ -9,7 +9,7 @@
 import type { Tape } from '../tape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Documents } from './attention.ts';
-import type { Op } from './op.ts';
+import type { KernelCase, Op } from './op.ts';
 import type { View } from '../kernel.ts';
 
 export interface RouteOptions {
@@ -147,10 +147,16 @@ export const moeRouteOp: Op = {
   ],
   samples: ([
     [5, 8, 2, 1, 1, true, 'sigmoid'], [33, 16, 4, 4, 2, true, 'sigmoid'], [3, 4, 1, 1, 1, false, 'softmax'], [1, 6, 3, 2, 1, false, 'sigmoid'],
+    [1, 1, 1, 1, 1, true, 'sigmoid'], [7, 7, 7, 1, 1, true, 'softmax'], [19, 9, 2, 3, 2, true, 'sigmoid'],
   ] as const).map(([T, E, topk, groups, topkGroup, normalise, score]) => ({
     label: `T=${T} E=${E} K=${topk} groups ${topkGroup}/${groups} ${score}${normalise ? ' normalised' : ''}`,
     inputs: { logits: [T, E], bias: [E] }, constant: ['bias'], scale: 1.5,
     record: (tape: Tape, { logits, bias }: Readonly<Record<string, Tensor>>) =>
       moeRoute(tape, logits, bias, { topk, groups, topkGroup, normalise, scale: 2.5, score, maskedScore: 'neg_inf' }).weights,
   })),
+  // Documents of one token, of none, and more tokens than a vector; scores as a sigmoid gives them.
+  cases: ([[1, 1, 1, [0, 1]], [3, 5, 2, [0, 1, 1, 9]], [2, 17, 17, [0, 3, 40]]] as const).map(([n, E, K, starts]): KernelCase => {
+    const T = starts[n]!, scores = Float32Array.from({ length: T * E }, (_, i) => ((i * 37) % 101 + 1) / 103);
+    return { label: `${n} documents to ${T} E=${E} K=${K}`, kernel: 'moeBalance', tensors: [scores, Int32Array.from(starts), n, T * E], attributes: [n, E, K, 0.01] };
+  }),
 };

@@ -69,8 +69,9 @@ export const optimizersOp: Op = {
     {
       name: 'moeBiasUpdate', // t = counts (E; reset to 0), bias (E); a = E, γ: b_i += γ sign(mean − c_i) (Wang et al. 2024)
       reference: ([counts, bias], [E, gamma]) => {
-        let mean = 0;
-        for (let e = 0; e < E; e++) mean += counts[e] / E;
+        let total = 0; // divided at the end: a load equal to the mean must not move its bias
+        for (let e = 0; e < E; e++) total += counts[e];
+        const mean = total / E;
         for (let e = 0; e < E; e++) { bias[e] += gamma * Math.sign(mean - counts[e]); counts[e] = 0; }
       },
     },
@@ -86,11 +87,13 @@ export const optimizersOp: Op = {
       { label: `n=${n}`, kernel: 'decayedStep', tensors: [n, n], attributes: [n, 0.01, 0.002] },
       { label: `n=${n}`, kernel: 'sum', tensors: [n, 1], attributes: [n] },
     ]),
-    ...[0, 1].flatMap((transA) => [0, 1].flatMap((transB) => [[5, 9, 7], [33, 48, 65]].map(([M = 0, N = 0, K = 0]): KernelCase => ({
+    ...[0, 1].flatMap((transA) => [0, 1].flatMap((transB) => [[1, 1, 1], [5, 9, 7], [33, 48, 65], [17, 1, 130]].map(([M = 0, N = 0, K = 0]): KernelCase => ({
       label: `${M}×${N}×${K} trans ${transA}${transB}`, kernel: 'matmul', tensors: [M * K, K * N, M * N],
       attributes: [M, N, K, transA ? M : K, transB ? K : N, N, transA, transB, 0, 0.5],
     })))),
     { label: 'E=3', kernel: 'moeCount', tensors: [new Int32Array([0, 4, 4, 9]), 3], attributes: [3] },
+    { label: 'E=1', kernel: 'moeCount', tensors: [new Int32Array([0, 7]), 1], attributes: [1] },
+    { label: 'E=19', kernel: 'moeBiasUpdate', tensors: [Float32Array.from({ length: 19 }, (_, i) => (i * 5) % 7), 19], attributes: [19, 0.001] },
     { label: 'E=4', kernel: 'moeBiasUpdate', tensors: [new Float32Array([6, 4, 2, 4]), 4], attributes: [4, 0.001] },
   ],
 };

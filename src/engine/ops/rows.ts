@@ -35,8 +35,8 @@ export const rowsOp: Op = {
       },
     },
   ],
-  samples: [{
-    label: 'T=9 R=4', inputs: { x: [9, 19] },
-    record: (tape, { x }) => gatherRows(tape, x, tape.input(Int32Array.from([7, 0, 3, 8]))),
-  }],
+  samples: ([[9, 19, [7, 0, 3, 8]], [1, 1, [0]], [5, 16, [0, 1, 2, 3, 4]], [3, 7, []]] as const).map(([T, C, rows]) => ({
+    label: `T=${T} C=${C} rows ${rows}`, inputs: { x: [T, C] },
+    record: (tape: Tape, { x }: Readonly<Record<string, Tensor>>) => gatherRows(tape, x, tape.input(Int32Array.from(rows))),
+  })),
 };
