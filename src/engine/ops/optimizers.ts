@@ -69,10 +69,9 @@ export const optimizersOp: Op = {
     {
       name: 'moeBiasUpdate', // t = counts (E; reset to 0), bias (E); a = E, γ: b_i += γ sign(mean − c_i) (Wang et al. 2024)
       reference: ([counts, bias], [E, gamma]) => {
-        let total = 0; // divided at the end: a load equal to the mean must not move its bias
+        let total = 0; // compared with E·c_i, in whole numbers: a mean would be rounded
         for (let e = 0; e < E; e++) total += counts[e];
-        const mean = total / E;
-        for (let e = 0; e < E; e++) { bias[e] += gamma * Math.sign(mean - counts[e]); counts[e] = 0; }
+        for (let e = 0; e < E; e++) { bias[e] += gamma * Math.sign(total - E * counts[e]); counts[e] = 0; }
       },
     },
   ],
