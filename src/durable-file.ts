@@ -149,7 +149,7 @@ export function makeFolder(path: string): void {
 /** Turns what the operating system says about a write into our error; other errors pass through. */
 export function diskError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
     return new TiefsucheError('DISK', `the disk is full: ${path} could not be written; what was there before is untouched`,
       { hint: 'free some space and run the same command again; a run continues from its last checkpoint', cause: error });
   }

@@ -92,8 +92,11 @@ export class Optimizer {
           [n, lr * factor, beta1, beta2, eps, run.decay ? weightDecay : 0, 1 / (1 - integerPower(beta1, step)), 1 / (1 - integerPower(beta2, step))]);
       } else this.recordMuon(tape, run, grad, n, muon!, factor);
     }
-    tape.emit('fill', [this.allGrads()], [this.grads.bytes / 4, 0]);
+    this.recordClear(tape);
   }
+
+  /** Records the clearing of the gradients. */
+  recordClear(tape: Tape): void { tape.emit('fill', [this.allGrads()], [this.grads.bytes / 4, 0]); }
 
   private recordMuon(tape: Tape, run: Run, grad: Tensor, n: number, settings: MuonSettings, factor: number): void {
     const [rows, cols] = run.shape as [number, number];

@@ -31,13 +31,14 @@ export function readWeights(parameters: Parameters, source: TensorSource): void 
   }
 }
 
-/** A weight on its way into a file; its values are fetched when their turn comes, so that saving takes the memory of one. */
+/** A weight on its way into a file. Its values are fetched when their turn comes, into the memory of the one before. */
 export interface WrittenWeight { readonly name: string; readonly shape: readonly number[]; readonly dtype: 'F32'; readonly data: () => Float32Array }
 
 /** The weights as they go into a file, in the order of their names. */
 export function* writtenWeights(parameters: Parameters): Generator<WrittenWeight> {
+  let memory: Float32Array | undefined;
   for (const { name, shape } of [...parameters.specs].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    yield { name, shape, dtype: 'F32', data: () => parameters.read(name) };
+    yield { name, shape, dtype: 'F32', data: () => parameters.read(name, memory ??= new Float32Array(parameters.largest)) };
   }
 }
 

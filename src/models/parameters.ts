@@ -84,11 +84,15 @@ export class Parameters {
 
   has(name: string): boolean { return this.tensors.has(name); }
 
+  /** Values of the largest weight. */
+  get largest(): number { return Math.max(0, ...this.specs.map((s) => sizeOf(s.shape))); }
+
   /** Number of trainable values. */
   count(): number { return this.specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : sizeOf(s.shape)), 0); }
 
-  read(name: string): Float32Array {
-    const t = this.get(name), values = new Float32Array(sizeOf(t.shape));
+  /** @param into memory to use again; its beginning is returned */
+  read(name: string, into?: Float32Array): Float32Array {
+    const t = this.get(name), n = sizeOf(t.shape), values = into?.subarray(0, n) ?? new Float32Array(n);
     this.backend.download(t.storage.buffer!, t.storage.offset, values);
     return values;
   }
@@ -110,10 +114,11 @@ export class Parameters {
 
   /** Fills every weight from its spec. The numbers depend on the seed and the name's place alone. */
   initialise(seed: number): void {
+    const memory = new Float32Array(this.largest);
     this.specs.forEach((spec, i) => {
-      const n = sizeOf(spec.shape);
-      if ('value' in spec.init) return this.write(spec.name, new Float32Array(n).fill(spec.init.value));
-      const random = new RandomStream(seed, i), values = new Float32Array(n);
+      const n = sizeOf(spec.shape), values = memory.subarray(0, n);
+      if ('value' in spec.init) return this.write(spec.name, values.fill(spec.init.value));
+      const random = new RandomStream(seed, i);
       for (let j = 0; j < n; j += 2) { // Box and Muller
         const radius = spec.init.std * Math.sqrt(-2 * log(1 - random.uniform()));
         const [c, s] = cosSin(2 * Math.PI * random.uniform());

@@ -122,6 +122,12 @@ export class Rollout {
     this.programs.clear();
   }
 
+  /** Of JavaScript, for the answers to as many requests as there are rows: numbers, and a small array a token for its support. */
+  get answerBytes(): number {
+    const { maxRows, maxTokens, supportCap = 0 } = this.options;
+    return maxRows * maxTokens * (supportCap > 0 ? 200 + 4 * Math.min(supportCap, 64) : 24);
+  }
+
   get rows(): number { return this.options.maxRows; }
   get maxTokens(): number { return this.options.maxTokens; }
 

@@ -63,11 +63,11 @@ export function limitsFor(steps: readonly (readonly Example[])[], budget: number
   const single = (of: (e: Example) => number): number => 2 * Math.max(...packed.flat().map(of));
   const limit = (of: (e: Example) => number): number => Math.ceil(Math.max(1.08 * most(of), single(of)) / 16) * 16;
   const tokens = limit((e) => e.ids.length - 1);
-  return { tokens, targets: Math.min(tokens, limit(targetCount)) };
+  return { tokens, targets: Math.min(tokens - 1, limit(targetCount)) };
 }
 
-/** A batch of these sizes without content, to plan memory with. */
-export function emptyBatch({ tokens, targets = tokens, support }: Limits, documents: number, options: Pick<Batch, 'mtpWeight' | 'oldLogp'> = {}): Batch {
+/** A batch of these sizes without content, to plan memory with. When not every row has a target, those that have are copied. */
+export function emptyBatch({ tokens, targets = tokens - 1, support }: Limits, documents: number, options: Pick<Batch, 'mtpWeight' | 'oldLogp'> = {}): Batch {
   const length = Math.ceil(tokens / documents), rows = Int32Array.from({ length: targets }, (_, i) => tokens - targets + i);
   return {
     ids: new Int32Array(tokens), lengths: Array.from({ length: Math.ceil(tokens / length) }, (_, i) => Math.min(length, tokens - i * length)),

@@ -27,9 +27,9 @@ export interface MemoryPlan {
 
 const mebibyte = 2 ** 20;
 /** Garbage between two collections, examples, answers, texts: grows with nothing that a recipe says. */
-const javascriptBytes = 40 * mebibyte;
+const javascriptBytes = 60 * mebibyte;
 /** Packed tiles of both sides of a matrix product, for each thread. */
-const tileBytes = 1.5 * mebibyte;
+const tileBytes = 4 * mebibyte;
 
 /** @param residentBytes of this process before anything of the run is there */
 export async function planMemory(recipe: TrainingRecipe, folder: string, home: string, threads: number, residentBytes: number = process.memoryUsage.rss()): Promise<MemoryPlan> {
@@ -38,7 +38,7 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
   const weights = model.parameters.weights.bytes + (model.lora?.parameters.weights.bytes ?? 0);
   const gradients = (model.parameters.grads?.bytes ?? 0) + (model.lora?.parameters.grads?.bytes ?? 0);
   const tables = backend.bytes - weights - gradients, phases: MemoryRow[] = [];
-  let optimizer = 0, tokens = 512;
+  let optimizer = 0, moments = 0, answers = 0, tokens = 512;
   for (const [index, { method }] of recipe.stages.entries()) {
     const arena = new Arena(backend), rollouts: Rollout[] = [];
     const makeRollout = (options: RolloutOptions): Rollout => {
@@ -47,7 +47,11 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
       return rollout;
     };
     const stage = await startStage(recipe, index, { language, arena, folder, cancel: { cancelled: false }, rollout: makeRollout });
-    const phase = (name: string, bytes: number, note?: string): void => { phases.push({ name: `${method}: ${name}`, bytes, ...(note && { note }) }); };
+    const phase = (what: string, bytes: number, note?: string): void => {
+      const name = `${method}: ${what}`, known = phases.findIndex((p) => p.name === name);
+      if (known >= 0 && phases[known]!.bytes >= bytes) return;
+      phases.splice(known < 0 ? phases.length : known, 1, { name, bytes, ...(note && { note }) });
+    };
     const { passes, scoring = [], sampling } = stage.shapes();
     for (const batch of passes) {
       const { pass, update } = stage.updater.plan(batch);
@@ -58,21 +62,25 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
     for (const batch of scoring) phase('held-out loss', stage.updater.planScoring(batch).arenaBytes, `${batch.ids.length} tokens`);
     if (sampling) phase('sampling', sampledBytes(sampling.rollout, sampling.rollout.plan(sampling.settings)), `${sampling.rollout.rows} rows, up to ${sampling.rollout.maxTokens} tokens`);
     optimizer = Math.max(optimizer, stage.updater.optimizer.bytes);
-    rollouts.forEach((rollout) => rollout.close());
+    moments = Math.max(moments, ...stage.updater.optimizer.state().map(({ tensor }) => tensor.storage.bytes));
+    for (const rollout of rollouts) {
+      answers = Math.max(answers, rollout.answerBytes);
+      rollout.close();
+    }
     stage.close();
   }
   const evaluation = fittingEvaluation(backend, language, recipe, Math.max(...phases.map((p) => p.bytes)));
   if (recipe.evaluation.problems) phases.push({ name: 'evaluation', bytes: evaluation.bytes, note: `${evaluation.options.maxRows} rows, up to ${evaluation.options.maxTokens} tokens` });
 
-  const arenaBytes = Math.ceil(Math.max(...phases.map((p) => p.bytes)) * 1.01) + 65536; // smaller shapes may pack a little worse
+  const arenaBytes = Math.ceil(Math.max(...phases.map((p) => p.bytes)) * 1.02) + 65536; // smaller shapes may pack a little worse
   const { keyHeads, D, Dv } = model.dims.cache;
-  const largest = Math.max(...[...model.parameters.specs, ...(model.lora?.parameters.specs ?? [])].map((s) => s.shape.reduce((a, b) => a * b, 4)));
+  const largest = 4 * Math.max(model.parameters.largest, model.lora?.parameters.largest ?? 0);
   const rows: MemoryRow[] = [
     { name: 'weights', bytes: weights }, { name: 'gradients', bytes: gradients }, { name: 'optimiser', bytes: optimizer }, { name: 'tables', bytes: tables },
     { name: 'arena', bytes: arenaBytes, note: `shared by all phases; the largest: ${phases.reduce((a, b) => (b.bytes > a.bytes ? b : a)).name}` },
     { name: 'kernels', bytes: threads * tileBytes + tokens * keyHeads * (2 * D + Dv) * 4, note: 'packed tiles, transposed keys' },
-    { name: 'saving', bytes: 2 * largest, note: 'one tensor on its way to the disk' },
-    { name: 'JavaScript', bytes: javascriptBytes }, { name: 'Node and program', bytes: residentBytes, note: 'resident now' },
+    { name: 'saving', bytes: largest + moments, note: 'the largest weight and moment on their way to the disk' },
+    { name: 'JavaScript', bytes: javascriptBytes + answers, ...(answers > 0 && { note: 'with the answers of a step' }) }, { name: 'Node and program', bytes: residentBytes, note: 'resident now' },
   ];
   model.close();
   return { rows, phases, arenaBytes, totalBytes: rows.reduce((sum, r) => sum + r.bytes, 0), evaluation: evaluation.options };

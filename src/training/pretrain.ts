@@ -42,7 +42,7 @@ export const pretrain = defineMethod({
     const windows = Math.floor((stream.length - 1) / settings.window);
     if (windows < 1) throw new TiefsucheError('INPUT', `${settings.data.file} has ${stream.length} tokens, fewer than one window of ${settings.window}`);
     const schedule = scheduleOf(settings.schedule), stop = stopIds(language)[0];
-    const perPass = Math.max(1, Math.floor(settings.micro_tokens / settings.window));
+    const perPass = Math.max(1, Math.floor(settings.micro_tokens / settings.window)), largest = Math.min(perPass, settings.batch) * settings.window;
 
     async function tokenStream(): Promise<Int32Array> {
       const path = resolve(folder, settings.data.file);
@@ -81,7 +81,7 @@ export const pretrain = defineMethod({
         if (result.balance > 0) metrics['balance_loss'] = result.balance;
         return { loss: result.loss, trained: settings.batch * settings.window, sampled: 0, flops: result.flops, metrics };
       },
-      shapes: () => ({ passes: [emptyBatch({ tokens: Math.min(perPass, settings.batch) * settings.window }, 1, { mtpWeight: settings.mtp_weight })] }),
+      shapes: () => ({ passes: [emptyBatch({ tokens: largest, targets: largest }, 1, { mtpWeight: settings.mtp_weight })] }),
       state: () => null,
       restore: () => {},
       close: () => updater.close(),

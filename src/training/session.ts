@@ -134,7 +134,11 @@ export class Session {
 
   private async step(stage: Stage): Promise<void> {
     const { position } = this, { method } = this.place.recipe.stages[position.stage]!;
-    const start = performance.now(), result = await stage.step(position.stageStep);
+    const start = performance.now();
+    const result = await stage.step(position.stageStep).catch((error: unknown) => {
+      if (!isTiefsucheError(error) || error.code !== 'NUMERICS') throw error;
+      throw new TiefsucheError('NUMERICS', `in step ${position.step + 1} (${method}) ${error.message}`, { ...(error.hint && { hint: error.hint }), cause: error });
+    });
     position.step++;
     position.stageStep++;
     this.unsaved = true;

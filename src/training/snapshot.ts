@@ -4,8 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
 import { faultPoint } from '../fault-point.ts';
+import { type Arena, execute, read } from '../engine/program.ts';
+import { Tape } from '../engine/tape.ts';
 import type { Tensor } from '../engine/tensor.ts';
-import { sizeOf } from '../engine/tensor.ts';
+import { fixedTensor, sizeOf } from '../engine/tensor.ts';
 import { readSafetensors } from '../models/formats/safetensors.ts';
 import { writeSafetensors } from '../models/formats/safetensors-write.ts';
 import { type WrittenWeight, readWeights, writtenWeights } from '../models/load.ts';
@@ -26,9 +28,9 @@ export interface Position {
   readonly evaluations: EvaluationResults;
 }
 
-function written(model: Model, { name, tensor }: { name: string; tensor: Tensor }): WrittenWeight {
+function written(model: Model, { name, tensor }: { name: string; tensor: Tensor }, memory: Float32Array): WrittenWeight {
   const data = (): Float32Array => {
-    const values = new Float32Array(sizeOf(tensor.shape));
+    const values = memory.subarray(0, sizeOf(tensor.shape));
     model.backend.download(tensor.storage.buffer!, tensor.storage.offset, values);
     return values;
   };
@@ -37,12 +39,24 @@ function written(model: Model, { name, tensor }: { name: string; tensor: Tensor 
 
 const expertLoads = (model: Model): { name: string; tensor: Tensor }[] => [...model.expertCounts].map(([layer, tensor]) => ({ name: `load.${layer}`, tensor }));
 
+/** Refuses to save weights that are no numbers, or nearly so: the last checkpoint must stay one to go on from. */
+export async function checkWeights(model: Model, arena: Arena, step: number): Promise<void> {
+  const { weights } = model.lora?.parameters ?? model.parameters, n = weights.bytes / 4, tape = new Tape({ training: false });
+  const squared = tape.output(tape.temp([1], 'f32', 'squared norm'));
+  tape.emit('squaredNorm', [fixedTensor(weights, 0, [n]), squared], [n]);
+  const program = tape.finish(arena);
+  await execute(program);
+  if (Number.isFinite(read(program, squared)[0])) return;
+  throw new TiefsucheError('NUMERICS', `the weights overflowed in step ${step} and were not saved`, { hint: 'The last checkpoint is kept. Lower the learning rate in recipe.yaml of the run, and resume.' });
+}
+
 /** Writes a snapshot into a folder that the caller makes atomic. */
 export async function writeSnapshot(folder: string, model: Model, optimizer: Optimizer, position: Position): Promise<void> {
   // A frozen base is not saved again and again: with adapters, they are what changes.
   await writeSafetensors(join(folder, 'weights.safetensors'), writtenWeights(model.lora?.parameters ?? model.parameters));
   faultPoint('snapshot.half');
-  await writeSafetensors(join(folder, 'optimizer.safetensors'), [...optimizer.state(), ...expertLoads(model)].map((t) => written(model, t)));
+  const state = [...optimizer.state(), ...expertLoads(model)], memory = new Float32Array(Math.max(...state.map(({ tensor }) => sizeOf(tensor.shape))));
+  await writeSafetensors(join(folder, 'optimizer.safetensors'), state.map((t) => written(model, t, memory)));
   writeFileSync(join(folder, 'position.json'), `${JSON.stringify(position)}\n`);
 }
 

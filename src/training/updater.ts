@@ -7,7 +7,7 @@ import { Optimizer, type OptimizerSettings, type Trainable } from '../engine/opt
 import type { Flops } from '../engine/kernel.ts';
 import { type Arena, type Program, execute, place, read } from '../engine/program.ts';
 import { Tape } from '../engine/tape.ts';
-import { sizeOf } from '../engine/tensor.ts';
+import { type Tensor, rowLength, sizeOf } from '../engine/tensor.ts';
 import { type Batch, type RecordedLoss, recordLoss } from '../models/loss.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterKind } from '../models/parameters.ts';
@@ -57,7 +57,7 @@ export class Updater {
       const { program, recorded } = this.recordPass(batch, i === batches.length - 1);
       await execute(program);
       const part = this.collect(program, recorded);
-      if (!Number.isFinite(part.loss + part.ahead + part.balance)) await this.explain(program, step, `the loss is ${part.loss}`);
+      if (!Number.isFinite(part.loss + part.ahead + part.balance)) await this.explain(batches, `the loss is ${part.loss}`);
       loss += part.loss; ahead += part.ahead; balance += part.balance;
       logp.push(part.logp); entropy.push(part.entropy);
       flops.model += program.flops.model; flops.recompute += program.flops.recompute;
@@ -65,9 +65,7 @@ export class Updater {
     const norm = new Float32Array(2);
     this.model.backend.download(this.optimizer.norm.storage.buffer!, this.optimizer.norm.storage.offset, norm);
     const gradNorm = norm[1]!;
-    if (!Number.isFinite(gradNorm)) {
-      throw new TiefsucheError('NUMERICS', `the gradient's norm is ${gradNorm} in step ${step}; the weights were left as they were`, { hint: 'Lower the learning rate and resume from the last checkpoint.' });
-    }
+    if (!Number.isFinite(gradNorm)) await this.explain(batches, `the norm of the gradient is ${gradNorm}`);
     const applying = execute(this.recordApply(step, factor).finish(this.arena));
     faultPoint('update.running');
     await applying;
@@ -109,23 +107,32 @@ export class Updater {
     return tape;
   }
 
-  /** Runs the program once more, command by command, to name the op that left the numbers. */
-  private async explain(program: Program, step: number, what: string): Promise<never> {
-    for (const [i, command] of program.commands.entries()) {
-      const single: Program = { ...program, commands: [command], uploads: i === 0 ? program.uploads : [], encoded: undefined };
-      await execute(single);
-      for (const t of command.tensors) {
-        if (!t || t.dtype !== 'f32') continue;
-        const values = new Float32Array((t.storage.bytes / 4) - t.offset);
-        this.model.backend.download(...place(program, t), values);
-        const bad = values.findIndex((x) => !Number.isFinite(x));
-        if (bad >= 0 && t === command.tensors.filter((x) => x).at(-1)) {
-          throw new TiefsucheError('NUMERICS', `${what} in step ${step}: op ${command.kernel} (command ${i} of ${program.commands.length}) left ${values[bad]} in ${t.storage.label}`,
-            { hint: 'The last checkpoint is kept. Lower the learning rate, or look at the data of this step, and resume.' });
+  /** Goes through the step once more, command by command, to name the first op that leaves something that is no number. */
+  private async explain(batches: readonly Batch[], what: string): Promise<never> {
+    const hint = 'The weights were left as they were, and the last checkpoint is kept. Lower the learning rate in recipe.yaml of the run, or look at the data of this step, and resume.';
+    const clear = new Tape({ training: true });
+    this.optimizer.recordClear(clear);
+    await execute(clear.finish(this.arena));
+    for (const batch of batches) {
+      const { program } = this.recordPass(batch, false);
+      for (const [i, command] of program.commands.entries()) {
+        await execute({ ...program, commands: [command], uploads: i === 0 ? program.uploads : [], encoded: undefined });
+        for (const t of command.tensors) {
+          const bad = t && this.firstBad(program, t);
+          if (bad !== null) throw new TiefsucheError('NUMERICS', `${what}: op ${command.kernel} (command ${i + 1} of ${program.commands.length}) has ${bad} in ${t!.storage.label}`, { hint });
         }
       }
     }
-    throw new TiefsucheError('NUMERICS', `${what} in step ${step}`, { hint: 'The last checkpoint is kept. Lower the learning rate, or look at the data of this step, and resume.' });
+    throw new TiefsucheError('NUMERICS', what, { hint });
+  }
+
+  private firstBad(program: Program, t: Tensor): number | null {
+    if (t.dtype !== 'f32') return null;
+    const columns = rowLength(t.shape), count = sizeOf(t.shape) / Math.max(columns, 1);
+    const values = new Float32Array(Math.max(0, (count - 1) * t.ld + columns));
+    this.model.backend.download(...place(program, t), values);
+    for (let row = 0; row < count; row++) for (let c = 0; c < columns; c++) if (!Number.isFinite(values[row * t.ld + c])) return values[row * t.ld + c]!;
+    return null;
   }
 
   close(): void { this.optimizer.close(); }
