@@ -65,7 +65,8 @@ if (!existsSync(headers)) {
 
 function compileJob(path, isa) {
   const stem = basename(path, '.cpp');
-  const flags = [...FLAGS, `-I${native}`, `-I${headers}`, ...(isa ? [...ISAS[isa], `-DISA=${isa}`] : [])];
+  // -iquote: with -I, native/math.h would hide the C library's <math.h>.
+  const flags = [...FLAGS, '-iquote', native, `-I${headers}`, ...(isa ? [...ISAS[isa], `-DISA=${isa}`] : [])];
   const hash = createHash('sha256').update(JSON.stringify([compiler, flags]));
   for (const text of closure(path).values()) hash.update(text);
   const object = join(objects, `${stem}${isa ? `.${isa}` : ''}.${hash.digest('hex').slice(0, 16)}.o`);
