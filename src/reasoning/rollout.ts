@@ -125,7 +125,7 @@ export class Rollout {
   /** Of JavaScript, for the answers to as many requests as there are rows: numbers, and a small array a token for its support. */
   get answerBytes(): number {
     const { maxRows, maxTokens, supportCap = 0 } = this.options;
-    return maxRows * maxTokens * (supportCap > 0 ? 200 + 4 * Math.min(supportCap, 64) : 24);
+    return maxRows * maxTokens * (supportCap > 0 ? 100 + 4 * Math.min(supportCap, 32) : 24);
   }
 
   get rows(): number { return this.options.maxRows; }

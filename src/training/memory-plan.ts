@@ -27,9 +27,11 @@ export interface MemoryPlan {
 
 const mebibyte = 2 ** 20;
 /** Garbage between two collections, examples, answers, texts: grows with nothing that a recipe says. */
-const javascriptBytes = 60 * mebibyte;
+const javascriptBytes = 80 * mebibyte;
+/** A recorded command with its tensors. */
+const commandBytes = 1024;
 /** Packed tiles of both sides of a matrix product, for each thread. */
-const tileBytes = 4 * mebibyte;
+const tileBytes = 5 * mebibyte;
 
 /** @param residentBytes of this process before anything of the run is there */
 export async function planMemory(recipe: TrainingRecipe, folder: string, home: string, threads: number, residentBytes: number = process.memoryUsage.rss()): Promise<MemoryPlan> {
@@ -38,7 +40,7 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
   const weights = model.parameters.weights.bytes + (model.lora?.parameters.weights.bytes ?? 0);
   const gradients = (model.parameters.grads?.bytes ?? 0) + (model.lora?.parameters.grads?.bytes ?? 0);
   const tables = backend.bytes - weights - gradients, phases: MemoryRow[] = [];
-  let optimizer = 0, moments = 0, answers = 0, tokens = 512;
+  let optimizer = 0, moments = 0, answers = 0, host = 0, tokens = 512;
   for (const [index, { method }] of recipe.stages.entries()) {
     const arena = new Arena(backend), rollouts: Rollout[] = [];
     const makeRollout = (options: RolloutOptions): Rollout => {
@@ -52,7 +54,8 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
       if (known >= 0 && phases[known]!.bytes >= bytes) return;
       phases.splice(known < 0 ? phases.length : known, 1, { name, bytes, ...(note && { note }) });
     };
-    const { passes, scoring = [], sampling } = stage.shapes();
+    const { passes, scoring = [], sampling, hostBytes = 0 } = stage.shapes();
+    host = Math.max(host, hostBytes);
     for (const batch of passes) {
       const { pass, update } = stage.updater.plan(batch);
       phase('forward and backward', pass.arenaBytes, `${batch.ids.length} tokens`);
@@ -60,13 +63,14 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
       tokens = Math.max(tokens, batch.ids.length);
     }
     for (const batch of scoring) phase('held-out loss', stage.updater.planScoring(batch).arenaBytes, `${batch.ids.length} tokens`);
-    if (sampling) phase('sampling', sampledBytes(sampling.rollout, sampling.rollout.plan(sampling.settings)), `${sampling.rollout.rows} rows, up to ${sampling.rollout.maxTokens} tokens`);
+    if (sampling) {
+      const { rollout } = sampling, programs = rollout.plan(sampling.settings);
+      phase('sampling', sampledBytes(rollout, programs), `${rollout.rows} rows, up to ${rollout.maxTokens} tokens`);
+      answers = Math.max(answers, rollout.answerBytes + Math.min(64, rollout.rows) * programs.at(-1)!.commands.length * commandBytes); // a program for each number of rows
+    }
     optimizer = Math.max(optimizer, stage.updater.optimizer.bytes);
     moments = Math.max(moments, ...stage.updater.optimizer.state().map(({ tensor }) => tensor.storage.bytes));
-    for (const rollout of rollouts) {
-      answers = Math.max(answers, rollout.answerBytes);
-      rollout.close();
-    }
+    rollouts.forEach((rollout) => rollout.close());
     stage.close();
   }
   const evaluation = fittingEvaluation(backend, language, recipe, Math.max(...phases.map((p) => p.bytes)));
@@ -80,7 +84,7 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
     { name: 'arena', bytes: arenaBytes, note: `shared by all phases; the largest: ${phases.reduce((a, b) => (b.bytes > a.bytes ? b : a)).name}` },
     { name: 'kernels', bytes: threads * tileBytes + tokens * keyHeads * (2 * D + Dv) * 4, note: 'packed tiles, transposed keys' },
     { name: 'saving', bytes: largest + moments, note: 'the largest weight and moment on their way to the disk' },
-    { name: 'JavaScript', bytes: javascriptBytes + answers, ...(answers > 0 && { note: 'with the answers of a step' }) }, { name: 'Node and program', bytes: residentBytes, note: 'resident now' },
+    { name: 'JavaScript', bytes: javascriptBytes + host + answers, note: 'with examples and answers' }, { name: 'Node and program', bytes: residentBytes, note: 'resident now' },
   ];
   model.close();
   return { rows, phases, arenaBytes, totalBytes: rows.reduce((sum, r) => sum + r.bytes, 0), evaluation: evaluation.options };

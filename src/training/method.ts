@@ -37,6 +37,8 @@ export interface StageShapes {
   readonly passes: readonly Batch[];
   /** Forward only. */
   readonly scoring?: readonly Batch[];
+  /** Of data held in JavaScript all the time. */
+  readonly hostBytes?: number;
   readonly sampling?: { readonly rollout: Rollout; readonly settings: SamplerSettings };
 }
 
