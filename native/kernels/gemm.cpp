@@ -17,7 +17,7 @@
 namespace ts::ISA {
 namespace {
 
-constexpr int64_t TILE_M = 512;
+constexpr int64_t TILE_M = 1024;  // rows of a task, unless there would be too few tasks
 
 /** A block of B, blockK() × tileN(), stays in the second-level cache, while strips of A pass through the first. */
 int64_t cacheBytes() {
