@@ -78,6 +78,8 @@ export function printSummary(summary: Summary, euroPerKwh: number, curve: readon
     terminal.print(`with thinking ${percent(summary.after)}, without ${percent(summary.after_without_thinking)}: the thinking does ${Math.round(100 * (summary.after - summary.after_without_thinking))} points of it`);
   }
   terminal.print(`${si(summary.tokens.trained)} tokens trained, ${si(summary.tokens.sampled)} sampled, ${duration(summary.seconds)}, ${summary.joules.value} J by ${summary.joules.method}, ${cents.toFixed(3)} euro cents`);
+  const tokens = summary.tokens.trained + summary.tokens.sampled, peak = process.resourceUsage().maxRSS / 1024;
+  terminal.print(terminal.out.dim(`${Math.round(tokens / summary.seconds)} tokens/s, all in all; peak memory ${peak.toFixed(0)} MiB`));
 }
 
 /** One line of eight heights; values between 0 and 1. */
