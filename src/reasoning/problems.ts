@@ -9,6 +9,8 @@ import { formatThought } from './thinking.ts';
 export interface ProblemMix {
   readonly tasks: readonly { readonly task: string; readonly difficulty?: number | undefined; readonly weight: number; /** The task itself, where it is not one of ours. */ readonly source?: Task }[];
   readonly languages: readonly Language[];
+  /** Share of the demonstrations that work in the head; none by default. */
+  readonly in_head?: number;
 }
 
 export interface Drawn { readonly problem: Problem; readonly task: Task; /** Index into the mix. */ readonly family: number; readonly random: RandomStream }
@@ -33,8 +35,9 @@ export function problemPrompt(text: TextSide, problem: Problem): Int32Array {
 }
 
 /** Prompt and demonstration as ids; the loss is taken from `from` on. */
-export function demonstration(text: TextSide, { problem, task, random }: Drawn): { ids: Int32Array; from: number } {
-  const prompt = problemPrompt(text, problem), { thinking, answer } = task.solve(problem, random);
+export function demonstration(text: TextSide, { problem, task, random }: Drawn, inHead = 0): { ids: Int32Array; from: number } {
+  const manner = inHead > 0 && random.chance(inHead) ? 'head' : 'paper';
+  const prompt = problemPrompt(text, problem), { thinking, answer } = task.solve(problem, random, manner);
   const completion = text.tokenizer.encode(task.thinks === false ? answer : formatThought(thinking, answer));
   return { ids: Int32Array.from([...prompt, ...completion, stopIds(text)[0]!]), from: prompt.length };
 }

@@ -62,6 +62,8 @@ export const problemsSchema = z.strictObject({
     /** Whether a closed thought must stand before the answer. */
     thinking: z.boolean().optional(),
   }).refine(({ task, file }) => file !== undefined || tasks.some((t) => t.name === task), { path: ['task'], error: ({ input }) => unknownTask((input as { task: string }).task) })).min(1),
+  /** Share of the demonstrations that work in the head, in few large steps, instead of on paper. */
+  in_head: z.number().min(0).max(1).default(0),
   languages: z.array(z.enum(['de', 'en'])).min(1).default(['en', 'de']),
 });
 

@@ -91,8 +91,8 @@ export const sft = defineMethod({
       if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size);
       const mix = await withFiles(data, folder), perFamily = Math.ceil(heldout_size / mix.tasks.length);
       return {
-        train: (index) => demonstration(language, drawProblem(mix, seed, index, 'train')),
-        test: mix.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(mix, family, seed + 1, i, 'test')))),
+        train: (index) => demonstration(language, drawProblem(mix, seed, index, 'train'), data.in_head),
+        test: mix.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(mix, family, seed + 1, i, 'test'), data.in_head))),
       };
     }
   },

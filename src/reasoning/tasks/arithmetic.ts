@@ -52,7 +52,8 @@ export const arithmetic: Task<Arithmetic> = defineTask<Arithmetic>({
   prompt: ({ terms }, language, rng) => fill(rng.pick(wording[language]), { sum: write(terms) }),
   answer: ({ terms }) => String(total(terms)),
 
-  solve({ data: { terms } }) {
+  solve({ data: { terms }, answer }, _, manner = 'paper') {
+    if (manner === 'head') return { thinking: sumsInHead(terms).join(' '), answer };
     const columns = Math.max(...terms.map((term) => String(Math.abs(term)).length));
     const steps: string[] = [];
     let carry = 0;
@@ -79,6 +80,16 @@ export const arithmetic: Task<Arithmetic> = defineTask<Arithmetic>({
   // Right in size, the last digits by chance.
   guess: ({ data: { terms } }, rng) => String(Math.max(0, Math.round(total(terms) / 100) * 100 + rng.integer(-50, 49))),
 });
+
+/** One term after the other: `699-75=624 624-93=531` */
+function sumsInHead([first, ...rest]: readonly number[]): string[] {
+  let sum = first!;
+  return rest.map((term) => {
+    const step = `${write([sum, term])}=${sum + term}`;
+    sum += term;
+    return step;
+  });
+}
 
 function digitAt(term: number, column: number): { sign: number; digit: number } | undefined {
   const text = String(Math.abs(term));

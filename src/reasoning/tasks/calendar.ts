@@ -121,8 +121,8 @@ export const calendar: Task<Calendar> = defineTask<Calendar>({
   },
   answer: (data, language) => weekdays[language][resultOf(data)]!,
 
-  solve({ data, language, answer }) {
-    const steps = data.kind === 'span' ? spanSteps(data, language) : dateSteps(data, language);
+  solve({ data, language, answer }, _, manner = 'paper') {
+    const steps = data.kind === 'dates' ? dateSteps(data, language) : manner === 'head' ? spanInHead(data, language) : spanSteps(data, language);
     return { thinking: steps.join(' '), answer };
   },
 
@@ -151,6 +151,12 @@ function spanSteps({ from, days, before }: Span, language: Language): string[] {
     steps.push(`${part}-${part - left}=${left}`);
   }
   return [...steps, count(from, before ? -left : left, language)];
+}
+
+/** The whole division at once, and all days at once: `1304-1302=2 Tuesday-2=Sunday` */
+function spanInHead({ from, days, before }: Span, language: Language): string[] {
+  const left = days % 7, name = weekdays[language], to = name[modulo7(from + (before ? -left : left))]!;
+  return [`${days}-${days - left}=${left}`, left === 0 ? to : `${name[from]}${before ? '-' : '+'}${left}=${to}`];
 }
 
 function dateSteps({ first, second }: Dates, language: Language): string[] {

@@ -74,8 +74,8 @@ export const countdown: Task<Countdown> = defineTask<Countdown>({
   prompt: ({ numbers, target }, language, rng) => fill(rng.pick(wording[language]), { numbers: numbers.join(comma), target }),
   answer: ({ solution }) => solution,
 
-  solve({ data: { numbers, target }, difficulty }, rng) {
-    const { steps, found } = search(numbers.map(given), target, levels[difficulty]!, 0, rng);
+  solve({ data: { numbers, target }, difficulty }, rng, manner = 'paper') {
+    const { steps, found } = search(numbers.map(given), target, { ...levels[difficulty]!, aloud: manner === 'paper' }, 0, rng);
     invariant(found !== undefined, `the search for ${target} from ${numbers.join(' ')} found nothing`);
     return { thinking: steps.join(' '), answer: found };
   },
@@ -160,21 +160,22 @@ function tooFar(made: number, others: readonly number[], target: number, chain: 
   return (large - small > target && large !== target * small) || (large + small < target && large * small < target);
 }
 
+/** `aloud`: with the tries that failed; otherwise only the way that leads to the target. */
 function search(
-  table: readonly Term[], target: number, level: Level, depth: number, rng: RandomStream,
+  table: readonly Term[], target: number, level: Level & { readonly aloud: boolean }, depth: number, rng: RandomStream,
 ): { steps: string[]; found?: string } {
   const steps: string[] = [];
   for (const move of moves(table, level.chain)) {
     if (hopeless(move, target, level.chain, rng)) continue;
     const step = `${move.left.value}${move.operator}${move.right.value}=${move.made.value}`;
     if (move.rest.length === 0) {
-      steps.push(step);
-      if (move.made.value === target) return { steps, found: move.made.text };
+      if (move.made.value === target) return { steps: [...steps, step], found: move.made.text };
+      if (level.aloud) steps.push(step);
       continue;
     }
     const below = search(after(move, level.chain), target, level, depth + 1, rng);
     if (below.found !== undefined) return { steps: [...steps, step, ...below.steps], found: below.found };
-    if (!rng.chance(level.leaveOut[depth] ?? 0)) steps.push(step, ...below.steps);
+    if (!rng.chance(level.leaveOut[depth] ?? 0) && level.aloud) steps.push(step, ...below.steps);
   }
   return { steps };
 }

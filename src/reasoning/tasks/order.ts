@@ -1,7 +1,7 @@
 // Which number is the third smallest, who is the second oldest? Numbers are looked at one by one, keeping the best few in
 // order, as many as the place asked for. Second smallest of 68, 96, 51, 30:  68 96:68<96 51:51<68 30:30<51   Clues about
 // people are first turned the same way round, then strung together:  Ben>Max Lena>Ben 1:Lena 2:Ben   The answer is the
-// last thing written. (Naming the smallest, the second smallest … at once is shorter, but far harder to learn.)
+// last thing written.
 
 import { defineTask, fill, phrasesOf, plainAnswer, type PerLanguage, type Task } from './task.ts';
 import type { RandomStream } from '../../engine/random.ts';
@@ -117,8 +117,8 @@ export const order: Task<Order> = defineTask<Order>({
   },
   answer: (data) => picked(data).at(-1)!,
 
-  solve: ({ data, answer }) => ({
-    thinking: (data.kind === 'numbers' ? numberSteps(data) : peopleSteps(data)).join(' '), answer,
+  solve: ({ data, answer }, _, manner = 'paper') => ({
+    thinking: (manner === 'head' ? inHead(data) : data.kind === 'numbers' ? numberSteps(data) : peopleSteps(data)).join(' '), answer,
   }),
 
   verify: (problem, answer) => plainAnswer(answer).toLowerCase() === problem.answer.toLowerCase(),
@@ -149,6 +149,11 @@ function numberSteps({ numbers, place: { nth, fromTop } }: Numbers): string[] {
     best = [...best, number].sort((a, b) => (fromTop ? b - a : a - b)).slice(0, nth);
     return (i === 0 ? '' : `${number}:`) + best.join(fromTop ? '>' : '<');
   });
+}
+
+/** The smallest, the second smallest … at once: `30<51` */
+function inHead(data: Order): string[] {
+  return data.kind === 'numbers' ? [picked(data).join(data.place.fromTop ? '>' : '<')] : picked(data).map((name, i) => `${i + 1}:${name}`);
 }
 
 function peopleSteps(data: People): string[] {

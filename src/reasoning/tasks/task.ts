@@ -22,6 +22,9 @@ export interface Problem<Data = unknown> {
   readonly data: Data;
 }
 
+/** On paper every small step is written down; in the head it is a few large ones, right as well, but hard to learn. */
+export type Manner = 'paper' | 'head';
+
 export interface Solution {
   readonly thinking: string;
   readonly answer: string;
@@ -54,7 +57,7 @@ export interface Task<Data = unknown> {
   /** The same request gives the same problem, on any machine; German and English differ in the wording alone. */
   generate(request: ProblemRequest): Problem<Data>;
   /** An expert's demonstration: every statement in it is true, and each follows from text near by. */
-  solve(problem: Problem<Data>, rng: RandomStream): Solution;
+  solve(problem: Problem<Data>, rng: RandomStream, manner?: Manner): Solution;
   verify(problem: Problem<Data>, answer: string): boolean;
   /** Part of the reward for an answer that is partly right, below 1; none by default. */
   partial?(problem: Problem<Data>, answer: string): number;

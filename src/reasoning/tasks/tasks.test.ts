@@ -46,8 +46,9 @@ function isTrue(statement: string, problem: Problem): boolean | undefined {
   match = /^(?:(\d\d):)?(\d\d(?:[<>]\d\d)*)$/.exec(statement);
   if (match && problem.task === 'order') {
     const { numbers, place } = problem.data as { numbers: number[]; place: { nth: number; fromTop: boolean } };
-    const seen = numbers.slice(0, match[1] === undefined ? 1 : numbers.indexOf(Number(match[1])) + 1);
     const named = match[2]!.split(/[<>]/).map(Number);
+    const atOnce = match[1] === undefined && named.length > 1;   // in the head: all numbers are looked at together
+    const seen = atOnce ? numbers : numbers.slice(0, match[1] === undefined ? 1 : numbers.indexOf(Number(match[1])) + 1);
     const others = seen.filter((number) => !named.includes(number));
     return named.length === Math.min(place.nth, seen.length) && !match[2]!.includes(place.fromTop ? '<' : '>')
       && named.every((number, i) => seen.includes(number) && [...named.slice(i + 1), ...others]
@@ -104,6 +105,10 @@ for (const task of tasks) {
           assert.equal(splitOf(problem.id), index % 8 === 0 ? 'test' : 'train');
           assert.ok(thinking.endsWith(task.name === 'countdown' ? `=${(problem.data as { target: number }).target}` : answer), where);
           statements += checkThinking(thinking, problem);
+          const inHead = task.solve(problem, new RandomStream(7, index), 'head');
+          assert.ok(task.verify(problem, inHead.answer), `${problem.prompt} ${inHead.thinking}`);
+          checkThinking(inHead.thinking, problem);
+          assert.ok(inHead.thinking.length <= thinking.length, `${inHead.thinking} is longer than ${thinking}`);
           lengths.push(tokens(formatThought(thinking, answer)).length);
           promptLengths.push(tokens(problem.prompt).length);
           if (task.verify(problem, task.guess(problem, new RandomStream(8, index)))) guessed++;
