@@ -4,9 +4,10 @@ import { openBackend } from '../engine/backends/open.ts';
 import type { Precision } from '../models/compressed.ts';
 import { openLanguageModel } from '../models/language-model.ts';
 import { Answerer } from '../reasoning/generate.ts';
+import { taskChatTemplate } from '../reasoning/task-tokenizer.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { resolveModelPath } from '../training/model-source.ts';
-import { problemExamples } from './problem-examples.ts';
+import { problemExamples, unknownCharacters } from './problem-examples.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface TalkOptions { readonly temperature?: number; readonly maxTokens?: number; readonly seed?: number; readonly precision?: Precision; readonly adapter?: string }
@@ -17,7 +18,7 @@ export async function talk(name: string, terminal: Terminal, { temperature = 0, 
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: out.bold('> ') });
   let folded = false, cancelled = false, messages: ChatMessage[] = [], turn = 0;
   terminal.print(`${out.bold(name)} answers. You are talking to an AI system; it runs on this machine alone. ${out.dim('/think folds its thoughts, /new forgets, /bye ends.')}`);
-  const examples = problemExamples(language);
+  const examples = problemExamples(language, name), bornOnTasks = language.chatTemplate === taskChatTemplate;
   if (examples.length > 0) terminal.print(out.dim(`It learned only problems like these:\n${examples.map((e) => `  ${e}`).join('\n')}`));
   lines.on('SIGINT', () => { if (turn > 0 && !cancelled) cancelled = true; else lines.close(); });
   lines.prompt();
@@ -28,7 +29,9 @@ export async function talk(name: string, terminal: Terminal, { temperature = 0, 
     else if (said === '/new') { messages = []; terminal.print(out.dim('forgotten')); }
     else if (said !== '') {
       // A model born on single problems knows no conversations: each question stands alone.
-      messages = examples.length > 0 ? [{ role: 'user', content: said }] : [...messages, { role: 'user', content: said }];
+      messages = bornOnTasks ? [{ role: 'user', content: said }] : [...messages, { role: 'user', content: said }];
+      const unknown = unknownCharacters(language, said);
+      if (unknown.length > 0) terminal.print(out.yellow(`  it knows only the words of its problems; it cannot read ${unknown.map((c) => `“${c}”`).join(' ')} here`));
       turn = 1; cancelled = false;
       let part: 'thinking' | 'content' | null = null, thoughts = 0;
       try {
