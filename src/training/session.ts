@@ -89,6 +89,7 @@ export class Session {
     if (checkpoint) {
       await checkCheckpoint(checkpoint);
       logCheckpoint(run, { what: 'checkpoint', ...checkpoint });
+      pruneCheckpoints(run.checkpoints, recipe.checkpoints.keep); // a kill between saving and clearing leaves one too many
       const { step, stage, stageStep, stageOver, evaluations } = readPosition(checkpoint.path);
       this.position = { step, stage, stageStep, stageOver };
       this.evaluations = { ...evaluations };
