@@ -3,6 +3,7 @@
 import type { Backend } from './backend.ts';
 import { Arena, execute, read } from './program.ts';
 import { Tape } from './tape.ts';
+import { fixedTensor } from './tensor.ts';
 
 async function bestRate(backend: Backend, record: (tape: Tape) => (program: Parameters<typeof read>[0]) => number, rounds: number): Promise<number> {
   const tape = new Tape({ training: false }), amount = record(tape), arena = new Arena(backend), program = tape.finish(arena);
@@ -25,12 +26,15 @@ export function fmaPeak(backend: Backend, rounds = 5): Promise<number> {
   }, rounds);
 }
 
-/** Bytes/s of reading 512 MiB in a row, more than any cache holds. */
-export function readBandwidth(backend: Backend, rounds = 5): Promise<number> {
-  const n = 2 ** 27;
-  return bestRate(backend, (tape) => {
-    const x = tape.output(tape.temp([n])), out = tape.output(tape.temp([1]));
+/** Bytes/s of reading 512 MiB in a row, more than any cache holds; written first, because untouched memory is no memory. */
+export async function readBandwidth(backend: Backend, rounds = 5): Promise<number> {
+  const n = 2 ** 27, buffer = backend.allocate(4 * n), x = fixedTensor(buffer, 0, [n]);
+  await bestRate(backend, (tape) => { tape.emit('fill', [x], [n, 1]); return () => 4 * n; }, 1);
+  const best = await bestRate(backend, (tape) => {
+    const out = tape.output(tape.temp([1]));
     tape.emit('readBandwidth', [x, out], [n]);
     return () => 4 * n;
   }, rounds);
+  backend.free(buffer);
+  return best;
 }
