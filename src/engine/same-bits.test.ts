@@ -61,7 +61,10 @@ async function printHashes(): Promise<void> {
     hashes[label] = hash.digest('hex').slice(0, 16);
   };
   for (const op of ops) {
-    for (const sample of op.samples) note(`${op.name} (${sample.label})`, await runSample(cpu, sample));
+    for (const sample of op.samples) {
+      const { outputs, grads } = await runSample(cpu, sample);
+      note(`${op.name} (${sample.label})`, [...outputs, ...Object.values(grads)]);
+    }
     for (const c of op.cases ?? []) note(`${op.name} / ${c.kernel} (${c.label})`, await runCase(cpu, c));
   }
   for (const c of large) note(`${c.kernel} (${c.label})`, await runCase(cpu, c));

@@ -21,24 +21,32 @@ export function fixedWith(backend: Backend, data: Float32Array | Int32Array, sha
   return fixedTensor(buffer, 0, shape, data instanceof Int32Array ? 'i32' : 'f32', '', grad);
 }
 
-/** Outputs of a sample, then the gradients of Σ weight · output by its inputs. */
-export async function runSample(backend: Backend, sample: Sample): Promise<Float32Array[]> {
+/** Values by the name of an input. */
+export type Values = Readonly<Record<string, Float32Array>>;
+
+/** The random values a sample is run with. */
+export const valuesFor = (sample: Sample): Values => Object.fromEntries(Object.entries(sample.inputs).map(([name, shape], i) =>
+  [name, normal(new RandomStream(7, i), sizeOf(shape)).map((x) => x * (sample.scale ?? 1))]));
+
+/** Outputs of a sample, Σ weight · output with random weights, and the gradients of that sum by the inputs. */
+export async function runSample(backend: Backend, sample: Sample, values: Values = valuesFor(sample)): Promise<{ outputs: Float32Array[]; grads: Values; scalar: number }> {
   const tape = new Tape({ training: sample.gradient !== false });
-  const inputs = Object.fromEntries(Object.entries(sample.inputs).map(([name, shape], i) => {
-    const values = normal(new RandomStream(7, i), sizeOf(shape)).map((x) => x * (sample.scale ?? 1));
-    return [name, fixedWith(backend, values, shape, sample.gradient !== false && !sample.constant?.includes(name))];
-  }));
-  const outputs = [sample.record(tape, inputs)].flat();
+  const inputs = Object.fromEntries(Object.entries(sample.inputs).map(([name, shape]) =>
+    [name, fixedWith(backend, values[name]!, shape, sample.gradient !== false && !sample.constant?.includes(name))]));
+  const outputs = [sample.record(tape, inputs)].flat(), weights = outputs.map((out, i) => normal(new RandomStream(99, i), sizeOf(out.shape)));
   outputs.forEach((out, i) => {
     tape.output(out);
-    if (sample.gradient === false) return;
-    const weights = tape.input(normal(new RandomStream(99, i), sizeOf(out.shape)), out.shape);
-    tape.emit('axpby', [weights, tape.gradOf(out).tensor], [sizeOf(out.shape), 1, 0]);
+    if (sample.gradient !== false) tape.emit('axpby', [tape.input(weights[i]!, out.shape), tape.gradOf(out).tensor], [sizeOf(out.shape), 1, 0]);
   });
   tape.backward();
   const program = tape.finish(new Arena(backend));
   await execute(program);
-  return [...outputs, ...Object.values(inputs).flatMap((t) => t.grad ?? [])].map((t) => read(program, t));
+  const results = outputs.map((out) => read(program, out));
+  return {
+    outputs: results,
+    grads: Object.fromEntries(Object.entries(inputs).flatMap(([name, { grad }]) => (grad ? [[name, read(program, grad)]] : []))),
+    scalar: results.reduce((sum, r, i) => r.reduce((s, x, j) => s + x * weights[i]![j]!, sum), 0),
+  };
 }
 
 /** All tensors of a case after its kernel has run. */
