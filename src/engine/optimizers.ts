@@ -7,7 +7,7 @@
 import type { Backend } from './backend.ts';
 import { cosSin } from './elementary.ts';
 import type { Tape } from './tape.ts';
-import { type DeviceBuffer, type Tensor, fixedTensor, sizeOf } from './tensor.ts';
+import { type DeviceBuffer, type Tensor, aligned, alignment, fixedTensor, sizeOf } from './tensor.ts';
 
 export interface AdamWSettings { readonly lr: number; readonly beta1: number; readonly beta2: number; readonly eps: number; readonly weightDecay: number }
 export interface MuonSettings { readonly lr: number; readonly momentum: number; readonly weightDecay: number; readonly scale: 'moonlight' | 'jordan' }
@@ -42,23 +42,22 @@ export class Optimizer {
     this.grads = grads;
     const planned: { names: string[]; start: number; end: number; method: 'adamw' | 'muon'; decay: boolean; weight: Tensor }[] = [];
     for (const { name, tensor, kind } of weights) {
-      const start = tensor.storage.offset, end = start + Math.ceil(tensor.storage.bytes / 64) * 64;
+      const start = tensor.storage.offset, end = start + tensor.storage.bytes;
       const method = settings.muon && kind === 'matrix' ? 'muon' : 'adamw', decay = kind !== 'vector';
       const last = planned[planned.length - 1];
-      const follows = last && last.weight.storage.buffer === tensor.storage.buffer && start >= last.end - 64 && start <= last.end;
+      const follows = last && last.weight.storage.buffer === tensor.storage.buffer && start >= last.end && start < last.end + alignment; // between them is at most padding
       if (method === 'adamw' && last?.method === 'adamw' && last.decay === decay && follows) {
         last.names.push(name);
-        last.end = Math.max(last.end, end);
+        last.end = end;
       } else planned.push({ names: [name], start, end, method, decay, weight: tensor });
     }
-    const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-    const sizes = planned.map((p) => (p.method === 'muon' ? p.weight.storage.bytes : Math.min(p.end, p.weight.storage.buffer!.bytes) - p.start));
-    this.memory = backend.allocate(64 + sizes.reduce((sum, bytes, i) => sum + align(bytes) * (planned[i]!.method === 'muon' ? 1 : 2), 0));
+    const sizes = planned.map((p) => p.end - p.start);
+    this.memory = backend.allocate(alignment + sizes.reduce((sum, bytes, i) => sum + aligned(bytes) * (planned[i]!.method === 'muon' ? 1 : 2), 0));
     this.norm = fixedTensor(this.memory, 0, [2], 'f32', 'clip factor');
-    let offset = 64;
+    let offset = alignment;
     const take = (bytes: number, label: string): Tensor => {
       const tensor = fixedTensor(this.memory, offset, [bytes / 4], 'f32', label);
-      offset += align(bytes);
+      offset += aligned(bytes);
       return tensor;
     };
     planned.forEach((p, i) => {

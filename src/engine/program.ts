@@ -5,7 +5,7 @@
 import { invariant } from '../errors.ts';
 import type { Backend, RunOptions } from './backend.ts';
 import { kernels } from './ops/index.ts';
-import { type DeviceBuffer, type Storage, type Tensor, bytesPerElement, sizeOf } from './tensor.ts';
+import { type DeviceBuffer, type Storage, type Tensor, aligned, alignment, bytesPerElement, sizeOf } from './tensor.ts';
 import type { Flops } from './kernel.ts';
 
 export interface Command { readonly kernel: string; readonly tensors: readonly (Tensor | null)[]; readonly attributes: readonly number[] }
@@ -22,8 +22,8 @@ export interface Program {
   encoded?: unknown;
 }
 
-const alignment = 64;
-const aligned = (bytes: number): number => Math.ceil(Math.max(bytes, 1) / alignment) * alignment;
+/** Even nothing gets a place of its own. */
+const roomFor = (bytes: number): number => aligned(Math.max(bytes, 1));
 
 /** Memory that someone holds beside the arena's programs for a phase. */
 export interface Region {
@@ -48,7 +48,7 @@ export class Arena {
     this.backend = backend;
     this.limit = bytes;
     this.lowerPartOf = lowerPartOf;
-    if (bytes !== null && !lowerPartOf) this.buffer = backend.allocate(aligned(bytes));
+    if (bytes !== null && !lowerPartOf) this.buffer = backend.allocate(roomFor(bytes));
   }
 
   get bytes(): number { return this.limit ?? this.buffer?.bytes ?? 0; }
@@ -63,13 +63,13 @@ export class Arena {
     if (this.limit !== null) return invariant(bytes <= this.limit, `a program needs ${bytes} bytes, ${this.limit} were planned`);
     if (this.buffer && this.buffer.bytes >= bytes) return;
     if (this.buffer) this.backend.free(this.buffer);
-    this.buffer = this.backend.allocate(aligned(bytes));
+    this.buffer = this.backend.allocate(roomFor(bytes));
   }
 
   /** Room for a phase: the upper end of a planned arena, where the programs of other phases write too, or memory of its own. */
   reserve(bytes: number): Region {
     if (this.limit === null) {
-      const buffer = this.backend.allocate(aligned(bytes));
+      const buffer = this.backend.allocate(roomFor(bytes));
       return { buffer, offset: 0, arena: this, release: () => this.backend.free(buffer) };
     }
     const offset = Math.floor((this.limit - bytes) / alignment) * alignment;
@@ -131,13 +131,13 @@ export function planStorage(commands: readonly Command[], pinned: ReadonlySet<St
   const place = (s: Storage): void => {
     if (placed.has(s)) return;
     placed.add(s);
-    s.offset = take(aligned(s.bytes));
-    highest = Math.max(highest, s.offset + aligned(s.bytes));
+    s.offset = take(roomFor(s.bytes));
+    highest = Math.max(highest, s.offset + roomFor(s.bytes));
   };
   for (const s of fromStart) if (lastUse.has(s)) place(s);
   commands.forEach((command, i) => {
     for (const t of command.tensors) if (t && t.storage.buffer === null) place(t.storage);
-    for (const s of freeAfter[i]!) give(s.offset, aligned(s.bytes));
+    for (const s of freeAfter[i]!) give(s.offset, roomFor(s.bytes));
   });
   return highest;
 }

@@ -33,11 +33,15 @@ export interface Tensor {
   readonly grad?: Tensor;
 }
 
+/** Everything in a buffer begins at a multiple of this many bytes: a cache line, and the widest vector. */
+export const alignment = 64;
+export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+
 export const sizeOf = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);
 export const rowLength = (shape: Shape): number => (shape.length === 0 ? 1 : shape[shape.length - 1]!);
 export const isPlanned = (t: Tensor): boolean => t.storage.buffer === null;
 
-/** A tensor that stays where it is: weights, optimiser state, caches. `byteOffset` must be a multiple of 64. */
+/** A tensor that stays where it is: weights, optimiser state, caches. `byteOffset` should be aligned. */
 export function fixedTensor(buffer: DeviceBuffer, byteOffset: number, shape: Shape, dtype: DType = 'f32', label = '', grad?: Tensor): Tensor {
   const bytes = sizeOf(shape) * bytesPerElement[dtype];
   if (byteOffset + bytes > buffer.bytes) throw new TiefsucheError('SHAPE', `tensor ${label} [${shape}] does not fit its buffer of ${buffer.bytes} bytes`);

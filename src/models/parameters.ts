@@ -6,7 +6,7 @@ import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import { RandomStream } from '../engine/random.ts';
 import { cosSin, log } from '../engine/elementary.ts';
-import { type DeviceBuffer, type Shape, type Tensor, fixedTensor, sizeOf } from '../engine/tensor.ts';
+import { type DeviceBuffer, type Shape, type Tensor, aligned, fixedTensor, sizeOf } from '../engine/tensor.ts';
 
 /** How a weight is updated: `matrix` by Muon where that is chosen, everything else by AdamW; `buffer` never. */
 export type ParameterKind = 'matrix' | 'embedding' | 'head' | 'vector' | 'buffer';
@@ -34,8 +34,6 @@ export function membersOf(specs: readonly ParameterSpec[], name: string): { read
   });
 }
 
-const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-
 export class Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly weights: DeviceBuffer;
@@ -50,13 +48,13 @@ export class Parameters {
     this.specs = specs;
     let end = 0;
     specs.forEach((spec, i) => {
-      if (spec.group === undefined || specs[i - 1]?.group !== spec.group) end = align(end);
+      if (spec.group === undefined || specs[i - 1]?.group !== spec.group) end = aligned(end);
       invariant(!this.places.has(spec.name), `parameter ${spec.name} is declared twice`);
       this.places.set(spec.name, end);
       end += sizeOf(spec.shape) * 4;
     });
-    this.weights = backend.allocate(align(end));
-    this.grads = options.trainable ? backend.allocate(align(end)) : null;
+    this.weights = backend.allocate(aligned(end));
+    this.grads = options.trainable ? backend.allocate(aligned(end)) : null;
     for (const spec of specs) this.tensors.set(spec.name, this.tensorAt(this.places.get(spec.name)!, spec.shape, spec.name, spec.kind !== 'buffer'));
     for (const group of new Set(specs.map((s) => s.group))) if (group !== undefined) this.tensors.set(group, this.groupTensor(group));
   }

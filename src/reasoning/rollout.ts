@@ -12,7 +12,7 @@ import { keyBlock } from '../engine/ops/attention.ts';
 import { type SamplerRows, type SamplerSettings, sample } from '../engine/ops/sample.ts';
 import { type Arena, type Program, type Region, execute } from '../engine/program.ts';
 import { Tape } from '../engine/tape.ts';
-import { type DType, type Shape, type Tensor, fixedTensor, sizeOf } from '../engine/tensor.ts';
+import { type DType, type Shape, type Tensor, aligned, fixedTensor, sizeOf } from '../engine/tensor.ts';
 import type { Model } from '../models/model.ts';
 
 export interface SampleRequest {
@@ -96,7 +96,6 @@ export class Rollout {
     for (let i = 0; i < 5; i++) shapes.push([[maxRows], 'i32']);
     shapes.push([[16], 'i32'], [[maxRows, width], 'i32'], [[maxRows, width], 'f32'], [[maxRows], 'i32'], [[maxRows, this.blocks], 'i32']);
     if (supportCap > 0) shapes.push([[maxRows, width, supportCap], 'i32'], [[maxRows, width], 'i32']);
-    const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
     this.packBytes = aligned(model.packedBytes());
     this.bytes = this.packBytes + shapes.reduce((sum, [shape]) => sum + aligned(sizeOf(shape) * 4), 0);
     this.region = arena.reserve(this.bytes);
