@@ -7,12 +7,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { openBackend } from '../src/engine/backends/open.ts';
-import { documents } from '../src/engine/ops/attention.ts';
-import { Arena, execute, read } from '../src/engine/program.ts';
-import { Tape } from '../src/engine/tape.ts';
 import { readSafetensors } from '../src/models/formats/safetensors.ts';
 import { type LanguageModel, openLanguageModel, promptIds } from '../src/models/language-model.ts';
-import { positionsOf } from '../src/models/loss.ts';
+import { logitsOf } from '../src/models/logits.ts';
 import { Answerer } from '../src/reasoning/generate.ts';
 import { needsSmollm2, smollm2Path } from './smollm2-file.ts';
 
@@ -26,18 +23,11 @@ let exact: LanguageModel | null = null;
 const exactModel = (): LanguageModel => (exact ??= openLanguageModel(backend, smollm2Path(), { maxPositions: 512 }));
 after(() => { exact?.model.close(); backend.close(); });
 
-const logitsOf = new Map<string, Float32Array>();
+const known = new Map<string, Float32Array>();
 /** (T, V) of one text. */
 async function logits({ model }: LanguageModel, key: string, ids: readonly number[]): Promise<Float32Array> {
-  const known = logitsOf.get(key);
-  if (known) return known;
-  const tape = new Tape({ training: false }), arena = new Arena(backend);
-  const { hidden } = model.forward(tape, { ids: tape.input(Int32Array.from(ids)), positions: tape.input(positionsOf([ids.length])), documents: documents(tape, [ids.length]) });
-  const out = tape.output(model.logits(tape, hidden)), program = tape.finish(arena);
-  await execute(program);
-  const values = read(program, out);
-  arena.close();
-  logitsOf.set(key, values);
+  const values = known.get(key) ?? await logitsOf(model, Int32Array.from(ids));
+  known.set(key, values);
   return values;
 }
 

@@ -54,6 +54,8 @@ export interface Dimensions {
 export interface Architecture {
   /** Hugging Face's model_type. */
   readonly modelType: string;
+  /** The class that transformers loads it with. */
+  readonly className: string;
   /** Checks a configuration and derives the sizes. */
   dimensions(config: ConfigJson): Dimensions;
   parameters(config: ConfigJson): ParameterSpec[];

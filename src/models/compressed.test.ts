@@ -7,27 +7,15 @@ import { fileURLToPath } from 'node:url';
 import type { Backend } from '../engine/backend.ts';
 import { CpuBackend, nativeBuilt } from '../engine/backends/cpu/cpu.ts';
 import { ReferenceBackend } from '../engine/backends/reference/reference.ts';
-import { documents } from '../engine/ops/attention.ts';
-import { Arena, execute, read } from '../engine/program.ts';
-import { Tape } from '../engine/tape.ts';
 import { float16Bits } from './formats/dtypes.ts';
 import { dequantizeQ8_0 } from './formats/gguf-quants.ts';
 import type { TensorSource } from './formats/tensor-source.ts';
 import { loadModel, openModelFiles } from './load.ts';
-import { positionsOf } from './loss.ts';
-import type { Model } from './model.ts';
+import { logitsOf } from './logits.ts';
 
 const folder = fileURLToPath(new URL('../../test/data/tiny-rl-arithmetic-sequence', import.meta.url));
 const native: readonly Backend[] = nativeBuilt() ? [new CpuBackend()] : [];
 const ids = Int32Array.from({ length: 41 }, (_, i) => (i * 7) % 13);
-
-async function logitsOf(model: Model, tokens: Int32Array): Promise<Float32Array> {
-  const tape = new Tape({ training: false });
-  const { hidden } = model.forward(tape, { ids: tape.input(tokens), positions: tape.input(positionsOf([tokens.length])), documents: documents(tape, [tokens.length]) });
-  const logits = tape.output(model.logits(tape, hidden)), program = tape.finish(new Arena(model.backend));
-  await execute(program);
-  return read(program, logits);
-}
 
 for (const backend of native) test('a bf16 file kept in 16 bits gives the bits of the same file in f32', async () => {
   const files = openModelFiles(folder);

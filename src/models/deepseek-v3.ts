@@ -146,6 +146,7 @@ function block(context: ForwardContext, config: ConfigJson, s: Sizes, i: number,
 
 export const deepseekV3: Architecture = {
   modelType: 'deepseek_v3',
+  className: 'DeepseekV3ForCausalLM',
 
   dimensions(config) {
     expectValue(config, 'hidden_act', ['silu']);

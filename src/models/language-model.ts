@@ -52,8 +52,6 @@ export function promptIds({ tokenizer, template }: TextSide, messages: readonly 
   return tokenizer.encode(template.render(messages, { addGenerationPrompt: true, variables }));
 }
 
-const architectureNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
-
 /** Ids that transformers would otherwise fill in from the first model of the architecture. */
 function tokenIds({ tokenizer, generationConfig }: LanguageModel): Record<string, unknown> {
   const { bos, pad } = tokenizer.specialTokens, ends = stopIds({ tokenizer, generationConfig } as TextSide);
@@ -64,7 +62,7 @@ function tokenIds({ tokenizer, generationConfig }: LanguageModel): Record<string
 export async function saveLanguageModel(folder: string, language: LanguageModel): Promise<void> {
   const { model, tokenizer, chatTemplate, generationConfig } = language, ids = tokenIds(language);
   invariant(!model.compressed, 'a model in few bits is not saved');
-  const config: ConfigJson = { ...model.architecture.settings(model.config), ...ids, ...model.config, architectures: [architectureNames[String(model.config['model_type'])]], torch_dtype: 'float32' };
+  const config: ConfigJson = { ...model.architecture.settings(model.config), ...ids, ...model.config, architectures: [model.architecture.className], torch_dtype: 'float32' };
   const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
   await saveModelFolder(folder, {
     config: config as never, tensors: weights, tokenizerJson: tokenizer.json, tokenizerConfig: tokenizer.config, chatTemplate,

@@ -12,6 +12,7 @@ import type { ParameterSpec } from './parameters.ts';
 
 export interface LlamaVariant {
   readonly modelType: string;
+  readonly className: string;
   readonly qkvBias: (config: ConfigJson) => boolean;
   readonly outputBias: (config: ConfigJson) => boolean;
   readonly qkNorm: boolean;
@@ -34,6 +35,7 @@ function sizes(config: ConfigJson): Sizes {
 export function llamaLike(variant: LlamaVariant): Architecture {
   return {
     modelType: variant.modelType,
+    className: variant.className,
 
     dimensions(config): Dimensions {
       expectValue(config, 'hidden_act', ['silu']);
@@ -102,6 +104,7 @@ function attentionBlock(context: ForwardContext, variant: LlamaVariant, config: 
 
 export const llama: Architecture = llamaLike({
   modelType: 'llama',
+  className: 'LlamaForCausalLM',
   qkvBias: (config) => boolean(config, 'attention_bias', false),
   outputBias: (config) => boolean(config, 'attention_bias', false),
   qkNorm: false,

@@ -10,7 +10,6 @@ import { fileURLToPath } from 'node:url';
 import type { Backend } from '../engine/backend.ts';
 import { CpuBackend, nativeBuilt } from '../engine/backends/cpu/cpu.ts';
 import { ReferenceBackend } from '../engine/backends/reference/reference.ts';
-import { documents } from '../engine/ops/attention.ts';
 import { Arena, execute, read } from '../engine/program.ts';
 import { Tape } from '../engine/tape.ts';
 import { loadAdapted, saveAdapter } from './adapter-files.ts';
@@ -18,21 +17,13 @@ import { readPeftAdapter } from './formats/peft.ts';
 import { readSafetensors } from './formats/safetensors.ts';
 import { loadModel, openModelFiles, writtenWeights } from './load.ts';
 import { applyLora } from './lora.ts';
-import { positionsOf, recordLoss } from './loss.ts';
-import type { Model } from './model.ts';
+import { logitsOf } from './logits.ts';
+import { recordLoss } from './loss.ts';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/', import.meta.url));
 const backends: Backend[] = [new ReferenceBackend(), ...(nativeBuilt() ? [new CpuBackend()] : [])];
 const base = `${fixtures}tiny/llama`, adapter = `${fixtures}tiny-lora`;
 const { sequences } = JSON.parse(readFileSync(`${adapter}/expected.json`, 'utf8')) as { sequences: Record<string, { ids: number[]; loss: number }> };
-
-async function logitsOf(model: Model, ids: Int32Array): Promise<Float32Array> {
-  const tape = new Tape({ training: false });
-  const { hidden } = model.forward(tape, { ids: tape.input(ids), positions: tape.input(positionsOf([ids.length])), documents: documents(tape, [ids.length]) });
-  const logits = tape.output(model.logits(tape, hidden)), program = tape.finish(new Arena(model.backend));
-  await execute(program);
-  return read(program, logits);
-}
 
 const worst = (a: Float32Array, b: Float32Array): number => a.reduce((w, x, i) => Math.max(w, Math.abs(x - b[i]!)), 0);
 

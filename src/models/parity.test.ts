@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type { Backend } from '../engine/backend.ts';
 import { CpuBackend, nativeBuilt } from '../engine/backends/cpu/cpu.ts';
 import { ReferenceBackend } from '../engine/backends/reference/reference.ts';
-import { documents } from '../engine/ops/attention.ts';
 import { Arena, execute, read } from '../engine/program.ts';
 import { Tape } from '../engine/tape.ts';
 import { readSafetensors } from './formats/safetensors.ts';
 import { loadModel, openModelFiles } from './load.ts';
-import { type Batch, positionsOf, recordLoss } from './loss.ts';
+import { logitsOf } from './logits.ts';
+import { type Batch, recordLoss } from './loss.ts';
 import type { Model } from './model.ts';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/', import.meta.url));
@@ -28,16 +28,6 @@ function maxError(got: Float32Array, expected: Float32Array): { error: number; l
     if (Number.isNaN(got[i]!)) error = Infinity;
   }
   return { error, largest };
-}
-
-async function logitsOf(model: Model, sequences: readonly Int32Array[]): Promise<Float32Array> {
-  const tape = new Tape({ training: false });
-  const ids = Int32Array.from(sequences.flatMap((s) => [...s])), lengths = sequences.map((s) => s.length);
-  const { hidden } = model.forward(tape, { ids: tape.input(ids), positions: tape.input(positionsOf(lengths)), documents: documents(tape, lengths) });
-  const logits = tape.output(model.logits(tape, hidden));
-  const program = tape.finish(new Arena(model.backend));
-  await execute(program);
-  return read(program, logits);
 }
 
 function nextTokenBatch(ids: Int32Array, mtpWeight = 0): Batch {
@@ -74,7 +64,7 @@ for (const { name, file, maskedScore } of cases) for (const backend of backends)
     const expected = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as Expected;
     const tensors = readSafetensors(`${folder}/${file.replace('.json', '.safetensors')}`);
     const sequences = Object.entries(expected.sequences);
-    const together = await logitsOf(model, sequences.map(([, s]) => Int32Array.from(s.ids)));
+    const together = await logitsOf(model, ...sequences.map(([, s]) => Int32Array.from(s.ids)));
     let row = 0;
     for (const [key, { ids, loss }] of sequences) {
       const logits = tensors.readFloat32(`${key}.logits`);

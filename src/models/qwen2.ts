@@ -3,4 +3,11 @@
 import { layerWindow, llamaLike } from './llama.ts';
 import type { Architecture } from './architecture.ts';
 
-export const qwen2: Architecture = llamaLike({ modelType: 'qwen2', qkvBias: () => true, outputBias: () => false, qkNorm: false, window: layerWindow });
+export const qwen2: Architecture = llamaLike({
+  modelType: 'qwen2',
+  className: 'Qwen2ForCausalLM',
+  qkvBias: () => true,
+  outputBias: () => false,
+  qkNorm: false,
+  window: layerWindow,
+});

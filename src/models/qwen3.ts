@@ -6,6 +6,7 @@ import type { Architecture } from './architecture.ts';
 
 export const qwen3: Architecture = llamaLike({
   modelType: 'qwen3',
+  className: 'Qwen3ForCausalLM',
   qkvBias: (config) => boolean(config, 'attention_bias', false),
   outputBias: (config) => boolean(config, 'attention_bias', false),
   qkNorm: true,

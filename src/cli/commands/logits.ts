@@ -1,12 +1,9 @@
 // `tiefsuche logits MODEL --ids 1,2,3 --json`: the raw numbers, one line a position, for comparing with other engines.
 import { TiefsucheError } from '../../errors.ts';
 import { openBackend } from '../../engine/backends/open.ts';
-import { documents } from '../../engine/ops/attention.ts';
-import { Arena, execute, read } from '../../engine/program.ts';
-import { Tape } from '../../engine/tape.ts';
 import type { Precision } from '../../models/compressed.ts';
 import { loadModel, openModelFiles } from '../../models/load.ts';
-import { positionsOf } from '../../models/loss.ts';
+import { logitsOf } from '../../models/logits.ts';
 import { resolveModelPath } from '../../training/model-source.ts';
 import type { Command } from '../command.ts';
 import { precisionOption } from '../option-values.ts';
@@ -27,13 +24,8 @@ export const logits: Command = {
       throw new TiefsucheError('USAGE', ids.length === 0 ? '--ids is missing' : `${bad} is not a token id below ${model.dims.vocab}`, { hint: 'for example --ids 1,2,3' });
     }
     if (ids.length > model.maxPositions) throw new TiefsucheError('INPUT', `${ids.length} tokens do not fit the model's ${model.maxPositions} positions`);
-    const tape = new Tape({ training: false });
-    const { hidden } = model.forward(tape, { ids: tape.input(ids), positions: tape.input(positionsOf([ids.length])), documents: documents(tape, [ids.length]) });
-    const result = tape.output(model.logits(tape, hidden)), arena = new Arena(backend), program = tape.finish(arena);
-    await execute(program);
-    const values = read(program, result);
+    const values = await logitsOf(model, ids);
     for (let i = 0; i < ids.length; i++) terminal.print(JSON.stringify({ logits: [...values.subarray(i * model.dims.vocab, (i + 1) * model.dims.vocab)] }));
-    arena.close();
     model.close();
     backend.close();
   },
