@@ -7,3 +7,8 @@ import { join, resolve } from 'node:path';
 export function homeFolder(env: NodeJS.ProcessEnv = process.env): string {
   return env.TIEFSUCHE_HOME ? resolve(env.TIEFSUCHE_HOME) : join(homedir(), '.tiefsuche');
 }
+
+/** Where the folders of all runs are. */
+export function runsFolder(home: string = homeFolder()): string {
+  return join(home, 'runs');
+}

@@ -5,7 +5,7 @@ import type { LanguageModel } from '../models/language-model.ts';
 import { drawFrom } from '../reasoning/problems.ts';
 import { taskChatTemplate } from '../reasoning/task-tokenizer.ts';
 import { readRecipe } from '../training/recipe-parts.ts';
-import { runsFolder } from '../training/run-folder.ts';
+import { runsFolder } from '../home.ts';
 
 /** One unseen problem a family, English and German in turn; none for models that are not born on the tasks. */
 export function problemExamples({ chatTemplate }: LanguageModel, run: string): string[] {

@@ -6,7 +6,7 @@ import { openLanguageModel } from '../models/language-model.ts';
 import { Answerer } from '../reasoning/generate.ts';
 import { taskChatTemplate } from '../reasoning/task-tokenizer.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
-import { resolveModelPath } from '../training/model-source.ts';
+import { resolveModelPath } from '../models/model-path.ts';
 import { problemExamples, unknownCharacters } from './problem-examples.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -7,10 +7,11 @@ import { pipeline } from 'node:stream/promises';
 import { TiefsucheError } from '../errors.ts';
 import type { Parent } from '../ledger/events.ts';
 import { listAttempts } from '../ledger/workspace.ts';
+import { runsFolder } from '../home.ts';
 import { nearest } from '../nearest.ts';
-import { resolveModelPath } from './model-source.ts';
+import { resolveModelPath } from '../models/model-path.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
-import { listRuns, openRun, runsFolder } from './run-folder.ts';
+import { listRuns, openRun } from './run-folder.ts';
 
 export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'builds_on'>, folder: string, home: string): Promise<Parent[]> {
   const { from } = recipe.model as { from?: string };

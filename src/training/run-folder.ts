@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { makeFolder, removeLeftovers, writeFileAtomic } from '../durable-file.ts';
 import { TiefsucheError } from '../errors.ts';
-import { homeFolder } from '../home.ts';
+import { homeFolder, runsFolder } from '../home.ts';
 import { nearest } from '../nearest.ts';
 import { lastMetricsStep } from './run-folder-metrics.ts';
 import { runState, type RunState } from './run-lock.ts';
@@ -33,10 +33,6 @@ export interface RunInfo extends RunState {
   path: string;
   /** Last step in metrics.jsonl, or null before the first. */
   step: number | null;
-}
-
-export function runsFolder(home: string = homeFolder()): string {
-  return join(home, 'runs');
 }
 
 /** A run's name is a folder's name on every system: letters, digits, `.`, `_`, `-`, at most 64. */

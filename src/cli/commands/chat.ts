@@ -4,7 +4,7 @@ import { openBackend } from '../../engine/backends/open.ts';
 import type { Precision } from '../../models/compressed.ts';
 import { openLanguageModel } from '../../models/language-model.ts';
 import { Answerer } from '../../reasoning/generate.ts';
-import { resolveModelPath } from '../../training/model-source.ts';
+import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
 import { adapterOption, decimal, precisionOption, wholeNumber } from '../option-values.ts';
 import { listModels } from './models.ts';

@@ -6,7 +6,7 @@ import type { Precision } from '../../models/compressed.ts';
 import { openLanguageModel } from '../../models/language-model.ts';
 import { Rollout } from '../../reasoning/rollout.ts';
 import { taskNamed, tasks } from '../../reasoning/tasks/index.ts';
-import { resolveModelPath } from '../../training/model-source.ts';
+import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
 import { adapterOption, precisionOption, wholeNumber } from '../option-values.ts';
 import { chosenModel } from './chat.ts';

@@ -4,7 +4,7 @@ import { openBackend } from '../../engine/backends/open.ts';
 import type { Precision } from '../../models/compressed.ts';
 import { loadModel, openModelFiles } from '../../models/load.ts';
 import { logitsOf } from '../../models/logits.ts';
-import { resolveModelPath } from '../../training/model-source.ts';
+import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
 import { precisionOption } from '../option-values.ts';
 

@@ -1,8 +1,7 @@
 // `tiefsuche models`: what can be talked to here: finished runs, and what lies in the models folder.
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { homeFolder } from '../../home.ts';
-import { runsFolder } from '../../training/run-folder.ts';
+import { homeFolder, runsFolder } from '../../home.ts';
 import type { Command } from '../command.ts';
 import { si, table } from '../figures.ts';
 
