@@ -6,7 +6,8 @@ export interface Example {
   readonly ids: Int32Array;
   /** First token that is a target. */
   readonly from: number;
-  /** Targets in [from, to) only; the end of the sequence by default. */
+  /** Half-open ranges of the targets, where they are not all tokens from `from` on. */
+  readonly spans?: readonly (readonly [number, number])[];
   readonly coefficients?: Float32Array;
   readonly logp?: Float32Array;
   readonly support?: readonly Int32Array[] | null;
@@ -31,7 +32,10 @@ export interface PackOptions {
 }
 
 /** Targets of an example: token i is predicted by row i − 1. */
-export const targetCount = (e: Example): number => e.ids.length - e.from;
+export const targetCount = (e: Example): number => spansOf(e).reduce((n, [from, to]) => n + to - from, 0);
+
+/** Half-open ranges of the tokens that are targets. */
+export const spansOf = (e: Example): readonly (readonly [number, number])[] => e.spans ?? [[e.from, e.ids.length]];
 
 /** Packs the examples, in order, into micro-batches. */
 export function packBatches(examples: readonly Example[], options: PackOptions): Batch[] {
@@ -84,7 +88,7 @@ function pack(examples: readonly Example[], options: PackOptions): Batch {
   let row = 0, at = 0;
   for (const e of examples) {
     ids.set(e.ids.subarray(0, -1), row);
-    for (let i = e.from; i < e.ids.length; i++, at++) {
+    for (const [from, to] of spansOf(e)) for (let i = from; i < to; i++, at++) {
       rows[at] = row + i - 1;
       targetIds[at] = e.ids[i]!;
       coefficients[at] = e.coefficients ? e.coefficients[i - e.from]! : options.coefficient;
