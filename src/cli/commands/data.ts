@@ -5,7 +5,7 @@ import { openModelFiles } from '../../models/load.ts';
 import { type TextSide, textSide } from '../../models/language-model.ts';
 import { type Example, spansOf } from '../../training/batches.ts';
 import { inspectData } from '../../training/data-report.ts';
-import { resolveModelPath } from '../../training/model-source.ts';
+import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
 import { grouped, si } from '../figures.ts';
 import { wholeNumber } from '../option-values.ts';
