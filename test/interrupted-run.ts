@@ -24,15 +24,15 @@ const models: Readonly<Record<string, string>> = {
 };
 export const architectures: readonly string[] = Object.keys(models);
 
-/** Demonstrations until some answers are right, then reinforcement that has a signal. */
-export const smallRecipe = (architecture: string, { sft = 60, grpo = 5, every = 7 } = {}): string => `name: small
+/** Demonstrations until some answers are right, then reinforcement that has a signal; `options` are more of its settings. */
+export const smallRecipe = (architecture: string, { sft = 60, grpo = 5, every = 7, options = '' } = {}): string => `name: small
 why: a test
 seed: 3
 model: ${models[architecture]}
 tokenizer: {tasks: [calendar]}
 stages:
   - {method: sft, data: ${problems}, steps: ${sft}, batch: 16, micro_tokens: 512, heldout_every: 10, heldout_size: 16, optimizer: {lr: 5e-3, muon: {lr: 0.03, scale: jordan}}, schedule: {warmup: 5}}
-  - {method: grpo, data: ${problems}, steps: ${grpo}, prompts: 6, samples: 6, max_new_tokens: 64, temperature: 0.9, top_p: 0.95, micro_tokens: 1024, minibatches: 2, optimizer: {lr: 2e-3}}
+  - {method: grpo, data: ${problems}, steps: ${grpo}, prompts: 6, samples: 6, max_new_tokens: 64, temperature: 0.9, top_p: 0.95, micro_tokens: 1024, minibatches: 2, ${options}optimizer: {lr: 2e-3}}
 evaluation: {problems: ${problems}, n: 12, every: 2, n_between: 6, max_new_tokens: 64}
 checkpoints: {every: ${every}}
 `;

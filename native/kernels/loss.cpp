@@ -2,6 +2,7 @@
 //   z = h wᵀ / temperature over the support, logp = z[target] − log Σ exp z (softmax.h)
 //   nll:    loss = −A logp, g = A
 //   policy: ρ = exp(logp − old), loss = −min(ρ A, clip(ρ, 1 − low, 1 + high) A), g = ρ A where unclipped, else 0
+//   with a reference policy: d = ref − logp, loss += β (e^d − 1 − d), g += β (e^d − 1)
 //   dz = g (softmax(z) − onehot(target)) / temperature,  dh = dz w,  dw += dzᵀ h.
 // Every element of dw is one chain of fma over all rows, which goes on from chunk to chunk: chunks never show.
 #include "gemm.h"
@@ -17,7 +18,8 @@ struct Rows {
   const bool policy = c.flag(5);
   const float lowest = static_cast<float>(1 - c.a[6]), highest = static_cast<float>(1 + c.a[7]);
   const int32_t *targets = c.i32(2), *starts = c.i32(5), *ids = c.i32(6);
-  const float *coefficients = c.f(3), *old = c.f(4);
+  const float *coefficients = c.f(3), *old = c.f(4), *reference = c.f(12);
+  const float divergence = c.scalar(13);
   float *logp = c.f(7), *entropy = c.f(8), *loss = c.f(9);
   const bool gradient = c.flag(11) || c.flag(12);
 };
@@ -34,8 +36,8 @@ void restrict(Pool& pool, int thread, float* z, int64_t V, const int32_t* ids, i
   for (int64_t i = 0; i < count; i++) z[ids[i]] = kept[i];
 }
 
-/** The loss of a row; g is its derivative by −logp. */
-TS_INLINE float lossOf(const Rows& o, int64_t r, float logp, float& g) {
+/** The loss of a row by its coefficient; g is its derivative by −logp. */
+TS_INLINE float policyLoss(const Rows& o, int64_t r, float logp, float& g) {
   const float advantage = o.coefficients[r];
   g = advantage;
   if (!o.policy) return -advantage * logp;
@@ -44,6 +46,15 @@ TS_INLINE float lossOf(const Rows& o, int64_t r, float logp, float& g) {
   const float free = ratio * advantage, bound = clipped * advantage;
   g = free <= bound ? free : 0;
   return free <= bound ? -free : -bound;
+}
+
+/** The same with the divergence from a reference policy. */
+TS_INLINE float lossOf(const Rows& o, int64_t r, float logp, float& g) {
+  const float loss = policyLoss(o, r, logp, g);
+  if (!o.reference) return loss;
+  const float d = o.reference[r] - logp, rise = exp1(d) - 1.0f;
+  g += o.divergence * rise;
+  return loss + o.divergence * (rise - d);
 }
 
 /** Row r: its logits in `z` become dz. */
@@ -68,12 +79,12 @@ void rowLoss(Pool& pool, int thread, const Rows& o, int64_t r, float* z) {
   z[target] = atTarget;
 }
 
-// t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), logits chunk
-// a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw
+// t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), reference logp?, logits chunk
+// a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight
 void crossEntropy(Pool& pool, const Command& c) {
   const int64_t R = c.dim(0), C = c.dim(1), V = c.dim(2), chunk = c.dim(3), ldh = c.dim(8), lddh = c.dim(9);
   const float* w = c.f(1);
-  float *dh = c.flag(11) ? c.f(10) : nullptr, *dw = c.flag(12) ? c.f(11) : nullptr, *z = c.f(12);
+  float *dh = c.flag(11) ? c.f(10) : nullptr, *dw = c.flag(12) ? c.f(11) : nullptr, *z = c.f(13);
   const Rows rows{c};
   for (int64_t first = 0; first < R; first += chunk) {
     const int64_t n = least(chunk, R - first);

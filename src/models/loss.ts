@@ -20,6 +20,8 @@ export interface Batch {
   /** For the policy loss: log-probabilities when sampled. */
   readonly oldLogp?: Float32Array;
   readonly clip?: { readonly low: number; readonly high: number };
+  /** Log-probabilities by a reference policy, and the weight of the divergence from it (with the normaliser, like the coefficients). */
+  readonly reference?: { readonly logp: Float32Array; readonly weight: number };
   /** Kept tokens of each row: ids[starts[i] … starts[i+1]); empty means all. */
   readonly support?: { readonly starts: Int32Array; readonly ids: Int32Array };
   /** Weight of the multi-token prediction loss, if the model has modules for it. */
@@ -59,6 +61,7 @@ export function recordLoss(tape: Tape, model: Model, batch: Batch): RecordedLoss
     temperature: batch.temperature ?? 1,
     oldLogp: batch.oldLogp && tape.input(batch.oldLogp, undefined, 'old logp'),
     ...(batch.clip && { clip: batch.clip }),
+    reference: batch.reference && { logp: tape.input(batch.reference.logp, undefined, 'reference logp'), weight: batch.reference.weight },
     support: batch.support && { starts: tape.input(batch.support.starts, undefined, 'support starts'), ids: tape.input(batch.support.ids, undefined, 'support ids') },
   });
   const aheadLosses = aheadHidden.map((ah, k) => {

@@ -71,7 +71,7 @@ export function limitsFor(steps: readonly (readonly Example[])[], budget: number
 }
 
 /** A batch of these sizes without content, to plan memory with. When not every row has a target, those that have are copied. */
-export function emptyBatch({ tokens, targets = tokens - 1, support }: Limits, documents: number, options: Pick<Batch, 'mtpWeight' | 'oldLogp'> = {}): Batch {
+export function emptyBatch({ tokens, targets = tokens - 1, support }: Limits, documents: number, options: Pick<Batch, 'mtpWeight' | 'oldLogp' | 'reference'> = {}): Batch {
   const length = Math.ceil(tokens / documents), rows = Int32Array.from({ length: targets }, (_, i) => tokens - targets + i);
   return {
     ids: new Int32Array(tokens), lengths: Array.from({ length: Math.ceil(tokens / length) }, (_, i) => Math.min(length, tokens - i * length)),

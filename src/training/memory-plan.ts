@@ -62,7 +62,7 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
       phase('optimiser step', update.arenaBytes);
       tokens = Math.max(tokens, batch.ids.length);
     }
-    for (const batch of scoring) phase('held-out loss', stage.updater.planScoring(batch).arenaBytes, `${batch.ids.length} tokens`);
+    for (const batch of scoring) phase('scoring', stage.updater.planScoring(batch).arenaBytes, `${batch.ids.length} tokens`);
     if (sampling) {
       const { rollout } = sampling, programs = rollout.plan(sampling.settings);
       phase('sampling', sampledBytes(rollout, programs), `${rollout.rows} rows, up to ${rollout.maxTokens} tokens`);

@@ -9,6 +9,7 @@ import type { LanguageModel } from '../models/language-model.ts';
 import type { Batch } from '../models/loss.ts';
 import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
 import type { MetricsValue } from './run-folder-metrics.ts';
+import type { ReferencePolicy } from './reference-policy.ts';
 import type { Updater } from './updater.ts';
 
 export interface StageContext {
@@ -45,6 +46,8 @@ export interface StageShapes {
 export interface Stage {
   readonly steps: number;
   readonly updater: Updater;
+  /** A policy that is kept beside the one that trains; checkpoints hold it, too. */
+  readonly reference?: ReferencePolicy;
   /** One optimiser step, 0 … steps−1. */
   step(step: number): Promise<StepResult>;
   /** No step needs more memory than these. */

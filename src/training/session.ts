@@ -27,7 +27,7 @@ import { type Checkpoint, checkCheckpoint, hashFolder, listCheckpoints, pruneChe
 import { MetricsFile, readMetrics } from './run-folder-metrics.ts';
 import type { RunFolder } from './run-folder.ts';
 import { RunRecord } from './run-record.ts';
-import { type Position, checkWeights, readPosition, restoreOptimizer, restoreWeights, snapshotBytes, writeSnapshot } from './snapshot.ts';
+import { type Position, checkWeights, readPosition, restoreOptimizer, restoreReference, restoreWeights, snapshotBytes, writeSnapshot } from './snapshot.ts';
 import { type Summary, summaryOf } from './summary.ts';
 import type { TrainEvent, TrainOptions } from './train.ts';
 
@@ -67,6 +67,7 @@ export class Session {
       try {
         if (checkpoint && this.position.stageStep > 0) {
           restoreOptimizer(checkpoint.path, language.model, stage.updater.optimizer);
+          restoreReference(checkpoint.path, stage.reference);
           stage.restore(readPosition(checkpoint.path).stageState);
         }
         this.emit({ type: 'stage', index, method: recipe.stages[index]!.method, steps: stage.steps });
@@ -175,7 +176,7 @@ export class Session {
     await checkWeights(this.language!.model, this.arena!, step);
     record.flush();
     const position: Position = { ...this.position, stageState: stage.state(), evaluations: this.evaluations };
-    const checkpoint = await saveCheckpoint(run.checkpoints, step, (folder) => writeSnapshot(folder, this.language!.model, stage.updater.optimizer, position), scoreAt(this.evaluations, step));
+    const checkpoint = await saveCheckpoint(run.checkpoints, step, (folder) => writeSnapshot(folder, this.language!.model, stage.updater.optimizer, position, stage.reference), scoreAt(this.evaluations, step));
     this.checkpointHash = checkpoint.sha256;
     this.unsaved = false;
     logCheckpoint(run, { what: 'checkpoint', ...checkpoint });

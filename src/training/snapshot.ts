@@ -1,4 +1,5 @@
-// Everything a run needs to go on: weights (and adapters), optimiser state, expert loads, where it stands.
+// Everything a run needs to go on: weights (and adapters), optimiser state, expert loads, the policy a stage is measured
+// against, where it stands.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import { type WrittenWeight, readWeights, writtenWeights } from '../models/load.
 import type { Model } from '../models/model.ts';
 import type { Optimizer } from '../engine/optimizers.ts';
 import type { EvaluationResults } from './evaluation-points.ts';
+import type { ReferencePolicy } from './reference-policy.ts';
 import type { MetricsValue } from './run-folder-metrics.ts';
 
 export interface Position {
@@ -51,17 +53,19 @@ export async function checkWeights(model: Model, arena: Arena, step: number): Pr
 }
 
 /** Writes a snapshot into a folder that the caller makes atomic. */
-export async function writeSnapshot(folder: string, model: Model, optimizer: Optimizer, position: Position): Promise<void> {
+export async function writeSnapshot(folder: string, model: Model, optimizer: Optimizer, position: Position, reference?: ReferencePolicy): Promise<void> {
   // A frozen base is not saved again and again: with adapters, they are what changes.
   await writeSafetensors(join(folder, 'weights.safetensors'), writtenWeights(model.lora?.parameters ?? model.parameters));
   faultPoint('snapshot.half');
   const state = [...optimizer.state(), ...expertLoads(model)], memory = new Float32Array(Math.max(...state.map(({ tensor }) => sizeOf(tensor.shape))));
   await writeSafetensors(join(folder, 'optimizer.safetensors'), state.map((t) => written(model, t, memory)));
+  const kept = reference?.weights;
+  if (kept) await writeSafetensors(join(folder, 'reference.safetensors'), [{ name: 'weights', shape: [kept.length], dtype: 'F32', data: () => kept }]);
   writeFileSync(join(folder, 'position.json'), `${JSON.stringify(position)}\n`);
 }
 
-/** About what one snapshot takes on the disk: the trained weights and two moments of each. */
-export const snapshotBytes = (model: Model): number => 3 * (model.lora?.parameters ?? model.parameters).weights.bytes;
+/** About what one snapshot takes on the disk at most: the trained weights, two moments of each, and those of the policy they are measured against. */
+export const snapshotBytes = (model: Model): number => 4 * (model.lora?.parameters ?? model.parameters).weights.bytes;
 
 export const readPosition = (folder: string): Position => JSON.parse(readFileSync(join(folder, 'position.json'), 'utf8')) as Position;
 
@@ -78,4 +82,10 @@ export function restoreOptimizer(folder: string, model: Model, optimizer: Optimi
       model.backend.upload(tensor.storage.buffer!, tensor.storage.offset, file.readFloat32(name));
     }
   } finally { file.close(); }
+}
+
+export function restoreReference(folder: string, reference: ReferencePolicy | undefined): void {
+  if (!reference) return;
+  const file = readSafetensors(join(folder, 'reference.safetensors'));
+  try { reference.keep(file.readFloat32('weights')); } finally { file.close(); }
 }

@@ -4,8 +4,9 @@
 //   nll:    loss = −coef · logp,                              g = coef
 //   policy: ρ = exp(logp − old), loss = −min(ρ A, clip(ρ, 1−ε_lo, 1+ε_hi) A), A = coef;  g = A ρ where unclipped, else 0
 //           (PPO, Schulman 2017; token-level GRPO, DAPO eq. 8). On policy ρ is exactly 1.
+//   with a reference policy (DeepSeekMath eq. 4, Schulman's k3): d = ref − logp, loss += β' (exp d − 1 − d), g += β' (exp d − 1)
 //   dz = g · (softmax(z) − onehot(target)) / temperature, dh = dz w, dw += dzᵀ h.
-// The coefficients carry the normaliser (1/tokens), so no gradient seed is needed.
+// The coefficients and β' carry the normaliser (1/tokens), so no gradient seed is needed.
 // R rows, C channels, V vocabulary.
 
 import type { Tape } from '../tape.ts';
@@ -21,6 +22,8 @@ export interface CrossEntropyOptions {
   /** Log-probabilities at sampling time, (R); their presence selects the policy loss. */
   readonly oldLogp?: Tensor | undefined;
   readonly clip?: { readonly low: number; readonly high: number };
+  /** Log-probabilities by a reference policy, (R), and the weight of the divergence from it. */
+  readonly reference?: { readonly logp: Tensor; readonly weight: number } | undefined;
 }
 
 export interface CrossEntropyResult { readonly logp: Tensor; readonly entropy: Tensor; readonly loss: Tensor }
@@ -35,13 +38,13 @@ export function crossEntropy(tape: Tape, h: Tensor, w: Tensor, targets: Tensor, 
   expectShape('crossEntropy', 'weight', w.shape, [V, C]);
   expectShape('crossEntropy', 'targets', targets.shape, [R]);
   expectShape('crossEntropy', 'coefficients', coef.shape, [R]);
-  const { temperature = 1, support, oldLogp, clip = { low: 0.2, high: 0.28 } } = options;
+  const { temperature = 1, support, oldLogp, clip = { low: 0.2, high: 0.28 }, reference } = options;
   const [logp, entropy, loss] = ['logp', 'entropy', 'loss'].map((label) => tape.temp([R], 'f32', label)) as [Tensor, Tensor, Tensor];
   const chunk = chunkRows(R, V);
   const dh = tape.training && tape.needsGrad(h) ? tape.gradOf(h) : null;
   const dw = tape.training && tape.needsGrad(w) ? tape.gradOf(w).tensor : null;
-  tape.emit('crossEntropy', [h, w, targets, coef, oldLogp, support?.starts, support?.ids, logp, entropy, loss, dh?.tensor, dw, tape.temp([chunk, V], 'f32', 'logits chunk')],
-    [R, C, V, chunk, temperature, oldLogp ? 1 : 0, clip.low, clip.high, h.ld, dh?.tensor.ld ?? 0, dh?.accumulate ?? 0, dh ? 1 : 0, dw ? 1 : 0]);
+  tape.emit('crossEntropy', [h, w, targets, coef, oldLogp, support?.starts, support?.ids, logp, entropy, loss, dh?.tensor, dw, reference?.logp, tape.temp([chunk, V], 'f32', 'logits chunk')],
+    [R, C, V, chunk, temperature, oldLogp ? 1 : 0, clip.low, clip.high, h.ld, dh?.tensor.ld ?? 0, dh?.accumulate ?? 0, dh ? 1 : 0, dw ? 1 : 0, reference?.weight ?? 0]);
   return { logp, entropy, loss };
 }
 
@@ -49,11 +52,11 @@ export const crossEntropyOp: Op = {
   name: 'crossEntropy',
   kernels: [
     {
-      // t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), logits chunk
-      // a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw
+      // t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), reference logp?, logits chunk
+      // a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight
       name: 'crossEntropy',
       flops: ([R, C, V, , , , , , , , , hasDh, hasDw]) => ({ model: 2 * R * C * V * (1 + hasDh + hasDw) }),
-      reference: ([h, w, targets, coef, old, starts, ids, logp, entropy, loss, dh, dw], [R, C, V, , temperature, policy, low, high, ldh, lddh, accumulate]) => {
+      reference: ([h, w, targets, coef, old, starts, ids, logp, entropy, loss, dh, dw, frozen], [R, C, V, , temperature, policy, low, high, ldh, lddh, accumulate, , , beta]) => {
         const z = new Float32Array(V), p = new Float64Array(V);
         for (let r = 0; r < R; r++) {
           const kept = starts && starts[r + 1] > starts[r] ? new Set(ids.subarray(starts[r], starts[r + 1])) : null;
@@ -77,6 +80,11 @@ export const crossEntropyOp: Op = {
             loss[r] = -Math.min(ratio * g, clipped * g);
             g = ratio * g <= clipped * g ? g * ratio : 0;
           } else loss[r] = -g * logp[r];
+          if (frozen) {
+            const d = frozen[r] - logp[r], rise = Math.expm1(d);
+            loss[r] += beta * (rise - d);
+            g += beta * rise;
+          }
           if (dh && !accumulate) dh.fill(0, r * lddh, r * lddh + C);
           for (let j = 0; j < V; j++) {
             const dz = (g * (p[j] - (j === targets[r] ? 1 : 0))) / temperature;
@@ -100,9 +108,9 @@ export const crossEntropyOp: Op = {
     const ids = Int32Array.from({ length: R + 2 }, (_, i) => ((Math.floor(i / 2) * 10) % V + (i % 2)) % V);
     return {
       label: `R=${R} C=${C} V=${V}${policy ? ' policy' : ''}${cut ? ' support' : ''} temperature=${temperature}`, kernel: 'crossEntropy', tolerance: 1e-4,
-      tensors: [R * C, V * C, targets, R, policy ? new Float32Array(R).fill(-1.5) : null, cut ? starts : null, cut ? ids : null, R, R, R, R * C, V * C, null]
-        .map((t, i) => (i === 12 ? chunk * V : t)) as KernelCase['tensors'],
-      attributes: [R, C, V, chunk, temperature, policy, 0.2, 0.28, C, C, 0, 1, 1],
+      tensors: [R * C, V * C, targets, R, policy ? new Float32Array(R).fill(-1.5) : null, cut ? starts : null, cut ? ids : null, R, R, R, R * C, V * C, policy && R > 10 ? new Float32Array(R).fill(-2.5) : null, null]
+        .map((t, i) => (i === 13 ? chunk * V : t)) as KernelCase['tensors'],
+      attributes: [R, C, V, chunk, temperature, policy, 0.2, 0.28, C, C, 0, 1, 1, 0.3],
     };
   })),
 };
