@@ -1,4 +1,4 @@
-// Builds small GGUF files in memory, such as vocabularies and the fixtures of tests: the other direction of gguf.ts.
+// Builds the front part of GGUF files, and small files whole in memory (vocabularies, fixtures): the other direction of gguf.ts.
 // Same layout and source; values are given with their type, tensors as raw bytes of theirs.
 
 import { ggmlTypes } from './gguf-quants.ts';
@@ -26,21 +26,31 @@ export interface GgufTensorToBuild {
 
 const numberOfType = new Map([...ggmlTypes].map(([code, { name }]) => [name, code]));
 
-/** The bytes of a GGUF v3 file. */
-export function buildGguf(metadata: ReadonlyMap<string, TypedValue>, tensors: readonly GgufTensorToBuild[] = [], alignment = 32): Uint8Array {
+/** A tensor as the file's front part lists it. */
+export interface GgufTensorInfo { readonly name: string; /** Slowest dimension first. */ readonly shape: readonly number[]; readonly dtype: string; readonly byteLength: number }
+
+/** Everything before the tensors' data: keys, tensor infos, and the padding after them. */
+export function ggufFront(metadata: ReadonlyMap<string, TypedValue>, tensors: readonly GgufTensorInfo[], alignment = 32): Uint8Array {
   const head: Uint8Array[] = [Buffer.from('GGUF'), u32(3), u64(tensors.length), u64(metadata.size)];
   for (const [key, value] of metadata) head.push(text(key), u32(ggufTypes[value.type]), encoded(value));
   let offset = 0;
-  for (const { name, shape, dtype, bytes } of tensors) {
+  for (const { name, shape, dtype, byteLength } of tensors) {
     head.push(text(name), u32(shape.length), ...shape.toReversed().map(u64), u32(numberOfType.get(dtype)!), u64(offset));
-    offset += padded(bytes.length, alignment);
+    offset += padded(byteLength, alignment);
   }
-  const front = Buffer.concat(head), parts: Uint8Array[] = [front, Buffer.alloc(padded(front.length, alignment) - front.length)];
+  const front = Buffer.concat(head);
+  return Buffer.concat([front, Buffer.alloc(padded(front.length, alignment) - front.length)]);
+}
+
+/** The bytes of a GGUF v3 file. */
+export function buildGguf(metadata: ReadonlyMap<string, TypedValue>, tensors: readonly GgufTensorToBuild[] = [], alignment = 32): Uint8Array {
+  const parts = [ggufFront(metadata, tensors.map((t) => ({ ...t, byteLength: t.bytes.length })), alignment)];
   for (const { bytes } of tensors) parts.push(bytes, Buffer.alloc(padded(bytes.length, alignment) - bytes.length));
   return Buffer.concat(parts);
 }
 
-const padded = (length: number, alignment: number): number => Math.ceil(length / alignment) * alignment;
+/** Length with the padding up to the next multiple. */
+export const padded = (length: number, alignment: number): number => Math.ceil(length / alignment) * alignment;
 const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
 const u64 = (value: number): Uint8Array => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
 const text = (value: string): Uint8Array => { const bytes = Buffer.from(value); return Buffer.concat([u64(bytes.length), bytes]); };

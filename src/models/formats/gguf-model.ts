@@ -1,33 +1,27 @@
-// A llama-architecture GGUF file seen as a Hugging Face Llama model: config.json fields, tensor names, tokenizer files.
-// GGUF stores the rows of q and k permuted for rotary pairs (2j, 2j+1); Hugging Face rotates (j, j + d/2). Per head of
-// d rows, Hugging Face's row t d/2 + j is GGUF's row 2j + t. Undone on whole rows, so quantised bytes stay valid too.
-// Source: llama.cpp conversion (LlamaModel.permute) and gguf-py tensor_mapping, read, not copied.
+// A GGUF file seen as a Hugging Face model: config.json fields, tensors under Hugging Face's names, tokenizer files.
+// What lies where, and which rows are permuted, says gguf-architectures.ts; here it is undone. Permutations are undone
+// on whole rows and experts are whole matrices, so quantised bytes stay valid; only MLA's split keys and values become f32.
 
 import { formatError, quoted, unsupportedError } from './format-error.ts';
+import { type GgufArchitecture, type GgufPart, ggufArchitectureOf, joinParts } from './gguf-architectures.ts';
+import { ggufConfig } from './gguf-config.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
-import { readGguf, type GgufEntry, type GgufFile } from './gguf.ts';
+import { readGguf, type GgufFile } from './gguf.ts';
 import type { ModelConfig, ModelFiles } from './model-files.ts';
 import { missingTensor } from './safetensors.ts';
 import { elementCount, type TensorEntry, type TensorSource } from './tensor-source.ts';
-
-const wholeModel: Readonly<Record<string, string>> = {
-  'token_embd.weight': 'model.embed_tokens.weight', 'output_norm.weight': 'model.norm.weight', 'output.weight': 'lm_head.weight',
-};
-const perLayer: Readonly<Record<string, string>> = {
-  attn_norm: 'input_layernorm', ffn_norm: 'post_attention_layernorm',
-  attn_q: 'self_attn.q_proj', attn_k: 'self_attn.k_proj', attn_v: 'self_attn.v_proj', attn_output: 'self_attn.o_proj',
-  ffn_gate: 'mlp.gate_proj', ffn_up: 'mlp.up_proj', ffn_down: 'mlp.down_proj',
-};
 
 /** Opens a GGUF model: its weights are read from the file when asked for. */
 export function openGgufModel(path: string): ModelFiles {
   const file = readGguf(path);
   try {
-    const config = llamaConfig(file), { tokenizerJson, tokenizerConfig, chatTemplate } = ggufTokenizer(file);
+    const config = ggufConfig(file), { tokenizerJson, tokenizerConfig, chatTemplate } = ggufTokenizer(file);
     const generationConfig: Record<string, unknown> = {};
     for (const key of ['bos_token_id', 'eos_token_id', 'pad_token_id']) if (config[key] !== undefined) generationConfig[key] = config[key];
+    const eot = file.metadata.get('tokenizer.ggml.eot_token_id'), eos = config['eos_token_id'];
+    if (typeof eot === 'number' && typeof eos === 'number' && eot !== eos) generationConfig['eos_token_id'] = [eos, eot];
     return {
-      path, config, weights: llamaTensors(file, config), tokenizerJson, generationConfig, chatTemplate,
+      path, config, weights: huggingFaceTensors(file, config, ggufArchitectureOf(config.model_type)), tokenizerJson, generationConfig, chatTemplate,
       tokenizerConfig: { ...tokenizerConfig, model_max_length: config['max_position_embeddings'] },
       chatTemplates: new Map(chatTemplate === undefined ? [] : [['default', chatTemplate]]),
       close: () => file.close(),
@@ -38,118 +32,81 @@ export function openGgufModel(path: string): ModelFiles {
   }
 }
 
-/** The shortest decimal that is the same f32: 1e-5, not 0.000009999999747378752. */
-export function shortestDecimal(value: number): number {
-  for (let digits = 1; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return value;
-}
+type Bytes = Uint8Array<ArrayBuffer>;
+type Floats = Float32Array<ArrayBuffer>;
 
-function llamaConfig(file: GgufFile): ModelConfig {
-  const { path, metadata, tensors } = file, architecture = metadata.get('general.architecture');
-  if (architecture !== 'llama') {
-    throw unsupportedError(path, `its architecture is ${quoted(architecture)}`, 'Llama-shaped GGUF files (llama, SmolLM, Mistral) are read.');
+interface Source { readonly entry: TensorEntry; readonly bytes: () => Bytes; readonly floats: (start?: number, count?: number) => Floats }
+
+function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: GgufArchitecture): TensorSource {
+  const sources = new Map<string, Source>(), known = new Set<string>(), parts = architecture.parts(config);
+  for (const part of parts) {
+    known.add(part.name);
+    for (const source of sourcesOf(file, part, parts)) sources.set(source.entry.name, source);
   }
-  const number = (key: string, fallback?: number): number => {
-    const value = metadata.get(`llama.${key}`) ?? fallback;
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw formatError(path, `llama.${key} is ${quoted(value)}, not a number`);
-    return shortestDecimal(value);
-  };
-  const whole = (key: string, fallback?: number): number => {
-    const value = number(key, fallback);
-    if (!Number.isSafeInteger(value) || value < 1) throw formatError(path, `llama.${key} is ${value}, not a whole number above 0`);
-    return value;
-  };
-  if (metadata.has('llama.expert_count') && metadata.get('llama.expert_count') !== 0) {
-    throw unsupportedError(path, 'it is a mixture of experts', 'Dense llama files are read; use the Hugging Face folder.');
+  for (const name of file.tensors.keys()) {
+    if (!known.has(name)) throw unsupportedError(file.path, `tensor ${quoted(name)} is not part of a plain ${architecture.name} model`, 'Use the Hugging Face folder.');
   }
-  if (tensors.has('rope_freqs.weight')) {
-    throw unsupportedError(path, 'it scales its rotary frequencies (rope_freqs), as Llama 3.1 does', 'Use the Hugging Face folder, whose config.json says how.');
-  }
-  const hidden = whole('embedding_length'), heads = whole('attention.head_count');
-  const embedding = tensors.get('token_embd.weight');
-  if (!embedding || embedding.shape.length !== 2 || embedding.shape[1] !== hidden) {
-    throw formatError(path, `token_embd.weight does not have rows of ${hidden}`);
-  }
-  const headDim = whole('attention.key_length', hidden / heads);
-  if (whole('rope.dimension_count', headDim) !== headDim) {
-    throw unsupportedError(path, 'it rotates only a part of each head', 'Files that rotate whole heads are read.');
-  }
-  const scaling = metadata.get('llama.rope.scaling.type');
-  if (scaling !== undefined && scaling !== 'none' && scaling !== 'linear') {
-    throw unsupportedError(path, `its rotary scaling is ${quoted(scaling)}`, 'none and linear are read; use the Hugging Face folder.');
-  }
-  const id = (key: string): number | undefined => { const v = metadata.get(`tokenizer.ggml.${key}`); return typeof v === 'number' ? v : undefined; };
-  const bos = id('bos_token_id'), eos = id('eos_token_id'), pad = id('padding_token_id');
+  const lookUp = (name: string): Source => sources.get(name) ?? missingTensor(file.path, name);
   return {
-    architectures: ['LlamaForCausalLM'], model_type: 'llama',
-    vocab_size: embedding.shape[0]!, hidden_size: hidden, intermediate_size: whole('feed_forward_length'),
-    num_hidden_layers: whole('block_count'), num_attention_heads: heads,
-    num_key_value_heads: whole('attention.head_count_kv', heads), head_dim: headDim, hidden_act: 'silu',
-    max_position_embeddings: whole('context_length'), rms_norm_eps: number('attention.layer_norm_rms_epsilon'),
-    rope_theta: number('rope.freq_base', 10000),
-    rope_scaling: scaling === 'linear' ? { rope_type: 'linear', factor: number('rope.scaling.factor') } : null,
-    attention_bias: tensors.has('blk.0.attn_q.bias'), attention_dropout: 0, mlp_bias: tensors.has('blk.0.ffn_up.bias'),
-    tie_word_embeddings: !tensors.has('output.weight'), initializer_range: 0.02, use_cache: true, torch_dtype: 'float32',
-    ...(bos === undefined ? {} : { bos_token_id: bos }), ...(eos === undefined ? {} : { eos_token_id: eos }),
-    ...(pad === undefined ? {} : { pad_token_id: pad }),
-  };
-}
-
-/** Hugging Face's name for a GGUF tensor of the llama architecture. */
-export function huggingFaceName(name: string): string | undefined {
-  const [, layer, part, kind] = /^blk\.(0|[1-9]\d*)\.([a-z_]+)\.(weight|bias)$/.exec(name) ?? [];
-  if (part !== undefined && Object.hasOwn(perLayer, part)) return `model.layers.${layer}.${perLayer[part]}.${kind}`;
-  return Object.hasOwn(wholeModel, name) ? wholeModel[name] : undefined;
-}
-
-function llamaTensors(file: GgufFile, config: ModelConfig): TensorSource {
-  const tensors = new Map<string, TensorEntry>(), inFile = new Map<string, { entry: GgufEntry; headDim: number }>();
-  const headDim = config['head_dim'] as number, layers = config['num_hidden_layers'] as number;
-  for (const entry of file.tensors.values()) {
-    const name = huggingFaceName(entry.name);
-    if (name === undefined) throw unsupportedError(file.path, `tensor ${quoted(entry.name)} is not part of a plain llama model`, 'Use the Hugging Face folder.');
-    const permuted = /\.[qk]_proj\.(weight|bias)$/.test(name);
-    if (permuted && (headDim % 2 !== 0 || entry.shape[0]! % headDim !== 0)) throw formatError(file.path, `tensor ${quoted(entry.name)} does not consist of heads of ${headDim} rows`);
-    tensors.set(name, { name, dtype: entry.dtype, shape: entry.shape, byteLength: entry.byteLength });
-    inFile.set(name, { entry, headDim: permuted ? headDim : 0 });
-  }
-  for (let layer = 0; layer < layers; layer++) {
-    for (const part of Object.values(perLayer)) {
-      const name = `model.layers.${layer}.${part}.weight`;
-      if (!tensors.has(name)) missingTensor(file.path, name);
-    }
-  }
-  if (!tensors.has('model.norm.weight')) missingTensor(file.path, 'model.norm.weight');
-  const lookUp = (name: string): { entry: GgufEntry; headDim: number } => inFile.get(name) ?? missingTensor(file.path, name);
-  return {
-    tensors,
-    readBytes(name) {
-      const { entry, headDim: rows } = lookUp(name), bytes = file.readBytes(entry.name);
-      return rows === 0 ? bytes : unpermuteRows(bytes, entry.shape[0]!, rows);
-    },
-    readFloat32(name, start, count) {
-      const { entry, headDim: rows } = lookUp(name);
-      if (rows === 0) return file.readFloat32(entry.name, start, count);
-      const all = unpermuteRows(file.readFloat32(entry.name), entry.shape[0]!, rows), from = start ?? 0, wanted = count ?? all.length - from;
-      if (!(from >= 0 && wanted >= 0 && from + wanted <= elementCount(entry.shape))) throw new RangeError(`elements ${from} to ${from + wanted} of ${name}`);
-      return from === 0 && wanted === all.length ? all : all.slice(from, from + wanted);
-    },
+    tensors: new Map([...sources].map(([name, { entry }]) => [name, entry])),
+    readBytes: (name) => lookUp(name).bytes(),
+    readFloat32: (name, start, count) => lookUp(name).floats(start, count),
     close: () => file.close(),
   };
 }
 
+function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]): Generator<Source> {
+  const { name, from, shape, how } = part, stored = file.tensors.get(name);
+  if (!stored) missingTensor(file.path, name);
+  const { dtype, byteLength } = stored, first = from[0]!;
+  if (how.kind === 'same') {
+    // A shape that differs is reported when the weights are read, with what config.json asks for.
+    yield { entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: () => file.readBytes(name), floats: (start, count) => file.readFloat32(name, start, count) };
+    return;
+  }
+  if (how.kind === 'permuted') {
+    const rows = stored.shape[0]!;
+    if (how.headDim % 2 !== 0 || rows % how.headDim !== 0) throw formatError(file.path, `tensor ${quoted(name)} does not consist of heads of ${how.headDim} rows`);
+    yield {
+      entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: () => unpermuteRows(file.readBytes(name), rows, how.headDim),
+      floats: (start, count) => range(unpermuteRows(file.readFloat32(name), rows, how.headDim), first, start, count),
+    };
+    return;
+  }
+  if (stored.shape.length !== shape.length || shape.some((d, i) => d !== stored.shape[i])) {
+    throw formatError(file.path, `tensor ${quoted(name)} has the shape [${stored.shape.join(', ')}], its keys ask for [${shape.join(', ')}]`);
+  }
+  if (how.kind === 'stacked') {
+    const [E, ...rest] = shape as [number, number, number], bytes = byteLength / E, values = elementCount(rest);
+    for (const [e, expert] of from.entries()) {
+      yield {
+        entry: { name: expert, dtype, shape: rest, byteLength: bytes }, bytes: () => file.readBytes(name).slice(e * bytes, (e + 1) * bytes),
+        floats: (start = 0, count = values - start) => file.readFloat32(name, e * values + start, count),
+      };
+    }
+  } else if (how.kind === 'keys') {
+    const other = parts.find((p) => p.how.kind === 'values' && p.from[0] === first)!.name, { H, nope, v, R } = how;
+    if (!file.tensors.has(other)) missingTensor(file.path, other);
+    const whole = (): Floats => joinParts(file.readFloat32(name), file.readFloat32(other), how), joined = [H * (nope + v), R];
+    yield {
+      entry: { name: first, dtype: 'F32', shape: joined, byteLength: elementCount(joined) * 4 },
+      bytes: () => new Uint8Array(whole().buffer), floats: (start, count) => range(whole(), first, start, count),
+    };
+  }
+}
+
+function range(all: Floats, name: string, start = 0, count = all.length - start): Floats {
+  if (!(start >= 0 && count >= 0 && start + count <= all.length)) throw new RangeError(`elements ${start} to ${start + count} of ${name}`);
+  return start === 0 && count === all.length ? all : all.slice(start, start + count);
+}
+
 /** Rows (heads * headDim) from GGUF's order to Hugging Face's. */
-export function unpermuteRows<T extends Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>>(data: T, rows: number, headDim: number): T {
+export function unpermuteRows<T extends Floats | Bytes>(data: T, rows: number, headDim: number): T {
   const width = data.length / rows, out = data.slice() as T, half = headDim / 2;
   for (let head = 0; head < rows; head += headDim) {
-    for (let t = 0; t < 2; t++) {
-      for (let j = 0; j < half; j++) {
-        const from = (head + 2 * j + t) * width;
-        out.set(data.subarray(from, from + width), (head + t * half + j) * width);
-      }
+    for (let t = 0; t < 2; t++) for (let j = 0; j < half; j++) {
+      const from = (head + 2 * j + t) * width;
+      out.set(data.subarray(from, from + width), (head + t * half + j) * width);
     }
   }
   return out;

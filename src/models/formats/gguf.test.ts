@@ -9,7 +9,8 @@ import { gunzipSync } from 'node:zlib';
 import { isTiefsucheError } from '../../errors.ts';
 import { loadTokenizer } from '../../tokenizer/tokenizer.ts';
 import { buildGguf, type GgufTensorToBuild, type TypedValue } from './gguf-build.ts';
-import { openGgufModel, shortestDecimal } from './gguf-model.ts';
+import { shortestDecimal } from './gguf-config.ts';
+import { openGgufModel } from './gguf-model.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
 import { readGguf } from './gguf.ts';
 

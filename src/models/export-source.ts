@@ -1,0 +1,64 @@
+// A model on its way out: its files, and its weights one at a time as f32, with an adapter merged in where one is given
+// (W + (alpha / r) B A). Every value is looked at on the way: NaN and infinity must not leave the house.
+
+import { TiefsucheError } from '../errors.ts';
+import type { ModelFiles } from './formats/model-files.ts';
+import { type LoraPair, readPeftAdapter } from './formats/peft.ts';
+import { architectureOf } from './index.ts';
+import { type TextSide, textSide } from './language-model.ts';
+import { openModelFiles } from './load.ts';
+import type { ParameterSpec } from './parameters.ts';
+
+export interface ExportSource {
+  readonly path: string;
+  readonly files: ModelFiles;
+  readonly side: TextSide;
+  readonly specs: readonly ParameterSpec[];
+  /** A weight by Hugging Face's name. */
+  read(name: string): Float32Array;
+  close(): void;
+}
+
+/** @param adapter folder of a PEFT adapter to merge */
+export function openExportSource(path: string, adapter?: string): ExportSource {
+  const files = openModelFiles(path);
+  try {
+    const specs = architectureOf(files.config.model_type).parameters(files.config), byName = new Map(specs.map((s) => [s.name, s]));
+    const lora = adapter === undefined ? null : readPeftAdapter(adapter);
+    for (const module of lora?.modules.keys() ?? []) {
+      if (!byName.has(`${module}.weight`)) throw new TiefsucheError('SHAPE', `the adapter ${adapter} is for ${module}, which this model lacks`, { hint: 'Give the base model that adapter_config.json names.' });
+    }
+    const values = (spec: ParameterSpec): Float32Array => {
+      const entry = files.weights.tensors.get(spec.name);
+      if (!entry && spec.kind === 'buffer') return new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
+      if (!entry) throw new TiefsucheError('FORMAT', `the weights lack ${spec.name}`, { hint: 'config.json asks for it; the folder may be incomplete, or belong to another configuration.' });
+      if (entry.shape.length !== spec.shape.length || entry.shape.some((d, i) => d !== spec.shape[i])) {
+        throw new TiefsucheError('SHAPE', `weight ${spec.name} is [${entry.shape}] in the file, config.json asks for [${spec.shape}]`);
+      }
+      return files.weights.readFloat32(spec.name);
+    };
+    return {
+      path, files, side: textSide(files), specs,
+      read(name) {
+        const spec = byName.get(name)!, pair = lora?.modules.get(name.replace(/\.weight$/, ''));
+        const data = pair ? merged(values(spec), pair, lora!.scale) : values(spec);
+        for (let i = 0; i < data.length; i++) {
+          if (!Number.isFinite(data[i])) throw new TiefsucheError('NUMERICS', `weight ${name} holds ${data[i]} at element ${i}`, { hint: 'Training went wrong before this was saved; export an earlier checkpoint.' });
+        }
+        return data;
+      },
+      close: () => files.close(),
+    };
+  } catch (error) {
+    files.close();
+    throw error;
+  }
+}
+
+function merged(weight: Float32Array, { a, b, rank, inFeatures, outFeatures }: LoraPair, scale: number): Float32Array {
+  for (let i = 0; i < outFeatures; i++) for (let r = 0; r < rank; r++) {
+    const factor = scale * b[i * rank + r]!;
+    if (factor !== 0) for (let j = 0; j < inFeatures; j++) weight[i * inFeatures + j]! += factor * a[r * inFeatures + j]!;
+  }
+  return weight;
+}

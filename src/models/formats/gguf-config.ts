@@ -1,0 +1,91 @@
+// Hugging Face's config.json from the keys of a GGUF file. Values of another type than the key has are refused.
+// Source: llama.cpp gguf-py constants (key names) and its loaders (defaults), read, not copied.
+
+import { formatError, quoted, unsupportedError } from './format-error.ts';
+import { ggufArchitectures } from './gguf-architectures.ts';
+import type { GgufFile } from './gguf.ts';
+import type { ModelConfig } from './model-files.ts';
+
+/** The shortest decimal that is the same f32: 1e-5, not 0.000009999999747378752. */
+export function shortestDecimal(value: number): number {
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}
+
+const classNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
+
+export function ggufConfig(file: GgufFile): ModelConfig {
+  const { path, metadata, tensors } = file, name = metadata.get('general.architecture');
+  const architecture = ggufArchitectures.find((a) => a.name === name);
+  if (!architecture) {
+    throw unsupportedError(path, `its architecture is ${quoted(name)}`, `GGUF files of ${[...new Set(ggufArchitectures.map((a) => a.name))].join(', ')} are read; for others, use the model's Hugging Face folder.`);
+  }
+  const key = (k: string): string => `${architecture.name}.${k}`;
+  const number = (k: string, fallback?: number): number => {
+    const value = metadata.get(key(k)) ?? fallback;
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw formatError(path, `${key(k)} is ${quoted(value)}, not a number`);
+    return shortestDecimal(value);
+  };
+  const count = (k: string, fallback?: number): number => {
+    const value = number(k, fallback);
+    if (!Number.isSafeInteger(value)) throw formatError(path, `${key(k)} is ${value}, not a whole number`);
+    return value;
+  };
+  const whole = (k: string, fallback?: number): number => {
+    const value = count(k, fallback);
+    if (value < 1) throw formatError(path, `${key(k)} is ${value}, not a whole number above 0`);
+    return value;
+  };
+  const flag = (k: string, fallback: boolean): boolean => {
+    const value = metadata.get(key(k)) ?? fallback;
+    if (typeof value !== 'boolean') throw formatError(path, `${key(k)} is ${quoted(value)}, not true or false`);
+    return value;
+  };
+  if (tensors.has('rope_freqs.weight')) {
+    throw unsupportedError(path, 'it scales its rotary frequencies (rope_freqs), as Llama 3.1 does', 'Use the Hugging Face folder, whose config.json says how.');
+  }
+  const hidden = whole('embedding_length'), embedding = tensors.get('token_embd.weight');
+  if (!embedding || embedding.shape.length !== 2 || embedding.shape[1] !== hidden) throw formatError(path, `token_embd.weight does not have rows of ${hidden}`);
+  const id = (k: string): number | undefined => { const v = metadata.get(`tokenizer.ggml.${k}`); return typeof v === 'number' ? v : undefined; };
+  const bos = id('bos_token_id'), eos = id('eos_token_id'), pad = id('padding_token_id');
+  const heads = whole('attention.head_count'), latent = architecture.modelType === 'deepseek_v3';
+  const scaling = metadata.get(key('rope.scaling.type'));
+  if (scaling !== undefined && scaling !== 'none' && scaling !== 'linear' && scaling !== 'yarn') {
+    throw unsupportedError(path, `its rotary scaling is ${quoted(scaling)}`, 'none, linear and yarn are read; use the Hugging Face folder.');
+  }
+  const log = latent ? number('rope.scaling.yarn_log_multiplier', 0) * 10 : 0;
+  const common = {
+    architectures: [classNames[architecture.modelType]], model_type: architecture.modelType,
+    vocab_size: embedding.shape[0]!, hidden_size: hidden, intermediate_size: whole('feed_forward_length'),
+    num_hidden_layers: whole('block_count'), num_attention_heads: heads, hidden_act: 'silu',
+    max_position_embeddings: whole('context_length'), rms_norm_eps: number('attention.layer_norm_rms_epsilon'), rope_theta: number('rope.freq_base', 10000),
+    rope_scaling: scaling === undefined || scaling === 'none' ? null : {
+      rope_type: scaling, factor: number('rope.scaling.factor'),
+      ...(scaling === 'yarn' && {
+        original_max_position_embeddings: whole('rope.scaling.original_context_length'), beta_fast: number('rope.scaling.yarn_beta_fast', 32), beta_slow: number('rope.scaling.yarn_beta_slow', 1),
+        ...(log > 0 && { mscale: shortestDecimal(Math.fround(log)), mscale_all_dim: shortestDecimal(Math.fround(log)) }),
+      }),
+    },
+    attention_bias: architecture.modelType !== 'qwen2' && tensors.has('blk.0.attn_q.bias'), attention_dropout: 0,
+    tie_word_embeddings: !tensors.has('output.weight'), initializer_range: 0.02, use_cache: true, torch_dtype: 'float32',
+    ...(bos === undefined ? {} : { bos_token_id: bos }), ...(eos === undefined ? {} : { eos_token_id: eos }), ...(pad === undefined ? {} : { pad_token_id: pad }),
+  };
+  if (latent) {
+    const R = whole('attention.kv_lora_rank'), rope = whole('rope.dimension_count'), wide = number('attention.key_length_mla', 0);
+    if (wide <= rope) throw unsupportedError(path, 'it lacks attention.key_length_mla: it was made before llama.cpp split kv_b_proj', 'Convert the model again with a current llama.cpp, or use the Hugging Face folder.');
+    const qRank = count('attention.q_lora_rank', 0), experts = count('expert_count', 0);
+    return {
+      ...common, num_key_value_heads: heads, q_lora_rank: qRank || null, kv_lora_rank: R, qk_nope_head_dim: wide - rope, qk_rope_head_dim: rope, v_head_dim: whole('attention.value_length_mla'),
+      n_routed_experts: experts, n_shared_experts: count('expert_shared_count', 0), num_experts_per_tok: experts > 0 ? whole('expert_used_count') : 1, moe_intermediate_size: whole('expert_feed_forward_length', 1),
+      first_k_dense_replace: count('leading_dense_block_count', 0), routed_scaling_factor: number('expert_weights_scale', 1), norm_topk_prob: flag('expert_weights_norm', false),
+      scoring_func: count('expert_gating_func', 2) === 1 ? 'softmax' : 'sigmoid', topk_method: 'noaux_tc', n_group: whole('expert_group_count', 1), topk_group: whole('expert_group_used_count', 1), rope_interleave: true,
+    };
+  }
+  if (count('expert_count', 0) !== 0) throw unsupportedError(path, 'it is a mixture of experts', 'Dense files and deepseek2 are read; use the Hugging Face folder.');
+  const headDim = whole('attention.key_length', hidden / heads);
+  if (whole('rope.dimension_count', headDim) !== headDim) throw unsupportedError(path, 'it rotates only a part of each head', 'Files that rotate whole heads are read.');
+  return { ...common, num_key_value_heads: whole('attention.head_count_kv', heads), head_dim: headDim, mlp_bias: tensors.has('blk.0.ffn_up.bias') };
+}
