@@ -1,5 +1,5 @@
 // The router of DeepSeekMoE (DeepSeek-V3 §2.1.2): scores s = σ(logits) or softmax; s + bias chooses, s weighs.
-// Group-limited: a group's score is the sum of its two best choices, the best `topkGroup` groups stay. Ties always go to
+// Group-limited: a group's score is the sum of its two best choices (or its best one), the best `topkGroup` groups stay. Ties always go to
 // the lower index. w = s[chosen] / (Σ + 1e-20) (if normalised) · scale.
 // Balance loss of a document of n tokens (eq. 17–20): α Σ f_i P_i, f_i = E/(K n) · #{t: i among the K best of s_t},
 // P_i = mean_t s_ti / Σ_j s_tj;  ds_ti = α/n · (f_i / Σ − Σ_j f_j s_tj / Σ²).
@@ -32,10 +32,16 @@ TS_INLINE float twoBest(const float* choice, int64_t size) {
   return first + second;
 }
 
+TS_INLINE float best(const float* choice, int64_t size) {
+  float first = choice[0];
+  for (int64_t i = 1; i < size; i++) if (choice[i] > first) first = choice[i];
+  return first;
+}
+
 /** Sets the choices outside of the best groups to `masked`. */
-TS_INLINE void limitGroups(float* choice, float* groupScores, int64_t E, int64_t groups, int64_t kept, float masked) {
+TS_INLINE void limitGroups(float* choice, float* groupScores, int64_t E, int64_t groups, int64_t kept, bool byTwo, float masked) {
   const int64_t size = E / groups;
-  for (int64_t g = 0; g < groups; g++) groupScores[g] = twoBest(choice + g * size, size);
+  for (int64_t g = 0; g < groups; g++) groupScores[g] = byTwo ? twoBest(choice + g * size, size) : best(choice + g * size, size);
   for (int64_t k = 0; k < kept; k++) take(groupScores, groups);
   for (int64_t g = 0; g < groups; g++) {
     if (groupScores[g] != groupScores[g]) continue;  // taken
@@ -43,7 +49,7 @@ TS_INLINE void limitGroups(float* choice, float* groupScores, int64_t E, int64_t
   }
 }
 
-// t = logits, bias?, experts, weights, scores; a = T, E, K, groups, topkGroup, normalise, scale, mask with zero, softmax
+// t = logits, bias?, experts, weights, scores; a = T, E, K, groups, topkGroup, normalise, scale, mask with zero, softmax, best of group
 void moeRoute(Pool& pool, const Command& c) {
   const int64_t T = c.dim(0), E = c.dim(1), K = c.dim(2), groups = c.dim(3);
   const float *bias = c.f(1), scale = c.scalar(6), masked = c.flag(7) ? 0.0f : -INFINITY;
@@ -55,7 +61,7 @@ void moeRoute(Pool& pool, const Command& c) {
       float *weights = c.f(3) + t * K, *scores = c.f(4) + t * E;
       scoresOf(c.f(0) + t * E, scores, E, c.flag(8));
       along(E, [=](int64_t i, auto lanes) TS_LAMBDA { lanes.store(choice + i, bias ? lanes.load(scores + i) + lanes.load(bias + i) : lanes.load(scores + i)); });
-      if (groups > 1) limitGroups(choice, choice + E, E, groups, c.dim(4), masked);
+      if (groups > 1) limitGroups(choice, choice + E, E, groups, c.dim(4), c.dim(9) == 2, masked);
       float total = 0;
       for (int64_t k = 0; k < K; k++) {
         experts[k] = static_cast<int32_t>(take(choice, E));

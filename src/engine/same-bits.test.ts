@@ -37,7 +37,7 @@ const large: readonly KernelCase[] = ([
   ['gatherRowsBackward', [300, 200, 200, 600, 0], [300 * 200, range(300, (i) => 599 - 2 * i), 600 * 200]],
   ['crossEntropy', [150, 33, 1100, 64, 0.7, 1, 0.2, 0.28, 33, 33, 1, 1, 1],
     [150 * 33, 1100 * 33, range(150, (r) => r * 7), 150, new Float32Array(150).fill(-7), null, null, 150, 150, 150, 150 * 33, 1100 * 33, 64 * 1100]],
-  ...[0, 1].map((softmax) => ['moeRoute', [900, 40, 6, 4, 2, 1, 2.5, softmax, softmax], [900 * 40, 40, range(5400, () => 0), 5400, 900 * 40]] as const),
+  ...[0, 1].map((softmax) => ['moeRoute', [900, 40, 6, 4, 2, 1, 2.5, softmax, softmax, 2 - softmax], [900 * 40, 40, range(5400, () => 0), 5400, 900 * 40]] as const),
   ['moeBalance', [4, 40, 6, 0.01], [{ positive: 900 * 40 }, Int32Array.from([0, 300, 301, 700, 900]), 4, 900 * 40]],
   ['moeRouteBackward', [900, 40, 2, 1, 2.5, 0, 1], [1800, range(1800, (i) => (i * 7) % 40), { positive: 900 * 40 }, 900 * 40, 900 * 40]],
   ['moeGatherBackward', [500, 3, 65, 65, 1], [1500 * 65, range(1500, (i) => (i * 7) % 1500), 500 * 65]],

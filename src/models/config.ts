@@ -53,11 +53,22 @@ export function commonSettings(config: ConfigJson, { maxPositions, eps, rope }: 
 
 /** Rotary settings for heads that turn `dim` channels. */
 export function ropeOf(config: ConfigJson, dim: number): Rope {
-  const nested = (config['rope_parameters'] ?? config['rope_scaling'] ?? {}) as Record<string, unknown>;
+  const value = config['rope_parameters'] ?? config['rope_scaling'] ?? {};
+  if (typeof value !== 'object' || Array.isArray(value)) fail('rope_parameters', value, 'an object');
+  const nested = value as Record<string, unknown>;
   const theta = number({ rope_theta: nested['rope_theta'] ?? config['rope_theta'] }, 'rope_theta', 10000);
   const type = nested['rope_type'] ?? nested['type'] ?? 'default';
   if (type === 'default') return { dim, theta };
-  if (type !== 'yarn') throw new TiefsucheError('UNSUPPORTED', `config.json: rotary scaling of type ${JSON.stringify(type)} is not supported; known: default, yarn`);
+  if (type === 'linear') return { dim, theta, linear: number(nested, 'factor') };
+  if (type === 'llama3') {
+    const llama3 = {
+      factor: number(nested, 'factor'), originalMaxPositions: positive(nested, 'original_max_position_embeddings'),
+      lowFactor: number(nested, 'low_freq_factor'), highFactor: number(nested, 'high_freq_factor'),
+    };
+    if (llama3.highFactor <= llama3.lowFactor) fail('high_freq_factor', llama3.highFactor, 'more than low_freq_factor');
+    return { dim, theta, llama3 };
+  }
+  if (type !== 'yarn') throw new TiefsucheError('UNSUPPORTED', `config.json: rotary scaling of type ${JSON.stringify(type)} is not supported; known: default, linear, llama3, yarn`);
   return {
     dim, theta,
     yarn: {

@@ -10,17 +10,27 @@
 import { add } from '../engine/ops/add.ts';
 import { concatColumns } from '../engine/ops/concat-columns.ts';
 import { mlaKeys } from '../engine/ops/mla-keys.ts';
-import { groupedLinear, moeCombine, moeGather, moeSort } from '../engine/ops/moe-experts.ts';
-import { moeRoute } from '../engine/ops/moe-route.ts';
+import type { RouteOptions } from '../engine/ops/moe-route.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { rope } from '../engine/ops/rope.ts';
-import { swiglu } from '../engine/ops/swiglu.ts';
 import { yarnAttentionScale } from '../engine/rope-table.ts';
 import { type Tensor, columns } from '../engine/tensor.ts';
 import type { Architecture, ForwardContext } from './architecture.ts';
 import { initStd, mlp, mlpSpecs, norm, outerSpecs, residual } from './blocks.ts';
 import { type ConfigJson, boolean, commonSettings, expectValue, integer, number, positive, ropeOf } from './config.ts';
+import { expertSpecs, routedExperts, routerBias } from './experts.ts';
 import type { ParameterSpec } from './parameters.ts';
+
+/** What differs between DeepSeek's architectures; deepseek-v2.ts is the other. */
+export interface DeepseekVariant {
+  readonly modelType: string;
+  readonly className: string;
+  /** Experts are chosen with a bias that evens out their load. */
+  readonly routerBias: boolean;
+  readonly route: (config: ConfigJson) => Omit<RouteOptions, 'topk' | 'balance'>;
+  /** The same in the words of config.json, and everything else that only this variant has. */
+  readonly settings: (config: ConfigJson) => Record<string, unknown>;
+}
 
 const latentEps = 1e-6;
 
@@ -48,13 +58,12 @@ const isFused = (s: Sizes): boolean => !s.bias || s.qRank > 0;
 
 const isMoe = (s: Sizes, layer: number): boolean => s.E > 0 && layer >= s.dense;
 
-function layerSpecs(s: Sizes, i: number, init: ReturnType<typeof initStd>): ParameterSpec[] {
+function layerSpecs(variant: DeepseekVariant, s: Sizes, i: number, init: ReturnType<typeof initStd>): ParameterSpec[] {
   const layer = `model.layers.${i}`, at = `${layer}.self_attn`, queryOut = s.H * (s.nope + s.rope);
   const matrix = (name: string, rows: number, cols: number, group?: string, output = false): ParameterSpec =>
     ({ name: `${name}.weight`, shape: [rows, cols], kind: 'matrix', init: init(cols, output), ...(group && { group }) });
   const bias = (name: string, rows: number, group?: string): ParameterSpec[] =>
     (s.bias ? [{ name: `${name}.bias`, shape: [rows], kind: 'vector', init: { value: 0 }, ...(group && { group }) }] : []);
-  const experts = Array.from({ length: s.E }, (_, e) => `${layer}.mlp.experts.${e}`);
   const down = isFused(s) ? `${at}.down` : undefined; // the projections of the layer's input in one product
   return [
     norm(`${layer}.input_layernorm.weight`, s.C),
@@ -69,10 +78,7 @@ function layerSpecs(s: Sizes, i: number, init: ReturnType<typeof initStd>): Para
     ...bias(`${at}.o_proj`, s.C),
     norm(`${layer}.post_attention_layernorm.weight`, s.C),
     ...(!isMoe(s, i) ? mlpSpecs(`${layer}.mlp`, s.C, s.F, init) : [
-      { name: `${layer}.mlp.gate.weight`, shape: [s.E, s.C], kind: 'head', init: init(s.C) } as const, // AdamW: routers are not hidden matrices
-      { name: `${layer}.mlp.gate.e_score_correction_bias`, shape: [s.E], kind: 'buffer', init: { value: 0 } } as const,
-      ...experts.flatMap((e) => ['gate_proj', 'up_proj'].map((p) => ({ ...matrix(`${e}.${p}`, s.expertF, s.C, `${layer}.mlp.experts.gate_up`), stack: s.E }))),
-      ...experts.map((e) => ({ ...matrix(`${e}.down_proj`, s.C, s.expertF, `${layer}.mlp.experts.down`, true), stack: s.E })),
+      ...expertSpecs(`${layer}.mlp`, { C: s.C, count: s.E, hidden: s.expertF }, init, { bias: variant.routerBias }),
       ...(s.shared > 0 ? mlpSpecs(`${layer}.mlp.shared_experts`, s.C, s.shared * s.expertF, init) : []),
     ]),
   ];
@@ -120,33 +126,24 @@ function absorbedAttention({ tape, weight, attend }: ForwardContext, s: Sizes, i
   return out;
 }
 
-function moeBlock(context: ForwardContext, config: ConfigJson, s: Sizes, i: number, h: Tensor): Tensor {
-  const { tape } = context;
-  const prefix = `model.layers.${i}.mlp`;
-  const alpha = number(config, 'aux_loss_alpha', 0);
-  const { experts, weights, balanceLoss } = moeRoute(tape, context.linear(h, `${prefix}.gate.weight`), context.weight(`${prefix}.gate.e_score_correction_bias`), {
-    topk: s.K, groups: positive(config, 'n_group', 1), topkGroup: positive(config, 'topk_group', 1),
-    normalise: boolean(config, 'norm_topk_prob', true), scale: number(config, 'routed_scaling_factor', 1),
-    score: config['scoring_func'] === 'softmax' ? 'softmax' : 'sigmoid', maskedScore: config['masked_score'] === 'zero' ? 'zero' : 'neg_inf',
+function moeBlock(context: ForwardContext, variant: DeepseekVariant, config: ConfigJson, s: Sizes, i: number, h: Tensor): Tensor {
+  const prefix = `model.layers.${i}.mlp`, alpha = number(config, 'aux_loss_alpha', 0), bias = variant.routerBias ? context.weight(routerBias(prefix)) : null;
+  const routed = routedExperts(context, prefix, i, h, bias, {
+    ...variant.route(config), topk: s.K,
     balance: alpha > 0 && context.documents ? { documents: context.documents, coefficient: alpha / context.documents.lengths.length } : undefined,
   });
-  if (balanceLoss) context.auxiliaryLoss('balance', balanceLoss);
-  const slots = moeSort(tape, experts, s.E);
-  context.countExperts(i, slots.offsets);
-  const inner = swiglu(tape, groupedLinear(tape, moeGather(tape, h, slots), context.weight(`${prefix}.experts.gate_up`), slots));
-  const routed = moeCombine(tape, groupedLinear(tape, inner, context.weight(`${prefix}.experts.down`), slots), weights, slots);
-  return s.shared > 0 ? add(tape, routed, mlp(context, h, `${prefix}.shared_experts`)) : routed;
+  return s.shared > 0 ? add(context.tape, routed, mlp(context, h, `${prefix}.shared_experts`)) : routed;
 }
 
-function block(context: ForwardContext, config: ConfigJson, s: Sizes, i: number, x: Tensor): Tensor {
+function block(context: ForwardContext, variant: DeepseekVariant, config: ConfigJson, s: Sizes, i: number, x: Tensor): Tensor {
   x = residual(context, x, `model.layers.${i}.input_layernorm.weight`, s.eps, (h) => attentionBlock(context, config, s, i, h));
   return residual(context, x, `model.layers.${i}.post_attention_layernorm.weight`, s.eps,
-    (h) => (isMoe(s, i) ? moeBlock(context, config, s, i, h) : mlp(context, h, `model.layers.${i}.mlp`)));
+    (h) => (isMoe(s, i) ? moeBlock(context, variant, config, s, i, h) : mlp(context, h, `model.layers.${i}.mlp`)));
 }
 
-export const deepseekV3: Architecture = {
-  modelType: 'deepseek_v3',
-  className: 'DeepseekV3ForCausalLM',
+export const deepseekLike = (variant: DeepseekVariant): Architecture => ({
+  modelType: variant.modelType,
+  className: variant.className,
 
   dimensions(config) {
     expectValue(config, 'hidden_act', ['silu']);
@@ -166,8 +163,7 @@ export const deepseekV3: Architecture = {
       ...commonSettings(config, { maxPositions, eps: s.eps, rope }), num_key_value_heads: s.H, q_lora_rank: s.qRank || null, moe_intermediate_size: s.expertF,
       first_k_dense_replace: s.E > 0 ? s.dense : s.L, n_routed_experts: s.E, n_shared_experts: s.shared, num_experts_per_tok: s.K,
       n_group: positive(config, 'n_group', 1), topk_group: positive(config, 'topk_group', 1), routed_scaling_factor: number(config, 'routed_scaling_factor', 1),
-      norm_topk_prob: boolean(config, 'norm_topk_prob', true), scoring_func: 'sigmoid', topk_method: 'noaux_tc',
-      rope_interleave: boolean(config, 'rope_interleave', true), num_nextn_predict_layers: s.mtp,
+      ...variant.settings(config),
     };
   },
 
@@ -179,15 +175,15 @@ export const deepseekV3: Architecture = {
       return [
         norm(`${layer}.enorm.weight`, s.C), norm(`${layer}.hnorm.weight`, s.C),
         { name: `${layer}.eh_proj.weight`, shape: [s.C, 2 * s.C], kind: 'matrix', init: init(2 * s.C) },
-        ...layerSpecs(s, s.L + k, init), norm(`${layer}.shared_head.norm.weight`, s.C),
+        ...layerSpecs(variant, s, s.L + k, init), norm(`${layer}.shared_head.norm.weight`, s.C),
       ];
     });
-    return [...outer.first, ...Array.from({ length: s.L }, (_, i) => layerSpecs(s, i, init)).flat(), ...outer.last, ...modules.flat()];
+    return [...outer.first, ...Array.from({ length: s.L }, (_, i) => layerSpecs(variant, s, i, init)).flat(), ...outer.last, ...modules.flat()];
   },
 
   layers(context, config, x) {
     const s = sizes(config);
-    for (let i = 0; i < s.L; i++) x = block(context, config, s, i, x);
+    for (let i = 0; i < s.L; i++) x = block(context, variant, config, s, i, x);
     return x;
   },
 
@@ -198,8 +194,23 @@ export const deepseekV3: Architecture = {
       const layer = `model.layers.${s.L + k}`;
       const joined = concatColumns(tape, rmsNorm(tape, context.embed(ids), context.weight(`${layer}.enorm.weight`), s.eps),
         rmsNorm(tape, h, context.weight(`${layer}.hnorm.weight`), s.eps));
-      h = rmsNorm(tape, block(context, config, s, s.L + k, context.linear(joined, `${layer}.eh_proj.weight`)), context.weight(`${layer}.shared_head.norm.weight`), s.eps);
+      h = rmsNorm(tape, block(context, variant, config, s, s.L + k, context.linear(joined, `${layer}.eh_proj.weight`)), context.weight(`${layer}.shared_head.norm.weight`), s.eps);
       return h;
     });
   },
-};
+});
+
+export const deepseekV3: Architecture = deepseekLike({
+  modelType: 'deepseek_v3',
+  className: 'DeepseekV3ForCausalLM',
+  routerBias: true,
+  route: (config) => ({
+    groups: positive(config, 'n_group', 1), topkGroup: positive(config, 'topk_group', 1),
+    normalise: boolean(config, 'norm_topk_prob', true), scale: number(config, 'routed_scaling_factor', 1),
+    score: config['scoring_func'] === 'softmax' ? 'softmax' : 'sigmoid', maskedScore: config['masked_score'] === 'zero' ? 'zero' : 'neg_inf',
+  }),
+  settings: (config) => ({
+    norm_topk_prob: boolean(config, 'norm_topk_prob', true), scoring_func: 'sigmoid', topk_method: 'noaux_tc',
+    rope_interleave: boolean(config, 'rope_interleave', true), num_nextn_predict_layers: integer(config, 'num_nextn_predict_layers', 0),
+  }),
+});

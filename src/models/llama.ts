@@ -1,6 +1,7 @@
 // Llama and its relatives: RMSNorm, rotary embeddings (half layout), grouped-query attention, SwiGLU.
-// qwen2 adds biases to q, k, v; qwen3 norms q and k per head; both may use sliding windows in some layers.
-// The files qwen2.ts and qwen3.ts name these differences; SmolLM2 and the R1 distillates on Llama are plain llama.
+// qwen2 adds biases to q, k, v; qwen3 norms q and k per head; both may use sliding windows in some layers, mistral in all.
+// qwen3_moe has experts in place of the feed-forward, smollm3 layers without rotation. Their files name these differences;
+// SmolLM2, Llama 3 and the R1 distillates on it are plain llama.
 
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { rope } from '../engine/ops/rope.ts';
@@ -18,6 +19,17 @@ export interface LlamaVariant {
   readonly qkNorm: boolean;
   /** Size of the sliding window of a layer, 0 for full attention. */
   readonly window: (config: ConfigJson, layer: number) => number;
+  /** Whether a layer turns its queries and keys; all do by default. */
+  readonly rotates?: (config: ConfigJson, layer: number) => boolean;
+  /** Layers that have experts. */
+  readonly experts?: {
+    has(config: ConfigJson, layer: number): boolean;
+    count(config: ConfigJson): number;
+    specs(config: ConfigJson, prefix: string, C: number, init: ReturnType<typeof initStd>): ParameterSpec[];
+    forward(context: ForwardContext, config: ConfigJson, prefix: string, layer: number, h: Tensor): Tensor;
+  };
+  /** Settings beside those of all. */
+  readonly settings?: (config: ConfigJson) => Record<string, unknown>;
 }
 
 interface Sizes { readonly C: number; readonly L: number; readonly Hq: number; readonly Hkv: number; readonly D: number; readonly F: number; readonly eps: number }
@@ -41,15 +53,17 @@ export function llamaLike(variant: LlamaVariant): Architecture {
       expectValue(config, 'hidden_act', ['silu']);
       expectValue(config, 'mlp_bias', [false]);
       const { C, L, Hkv, D, eps } = sizes(config);
+      const moeLayers = Array.from({ length: L }, (_, i) => i).filter((i) => variant.experts?.has(config, i));
       return {
         vocab: positive(config, 'vocab_size'), channels: C, layers: L, maxPositions: positive(config, 'max_position_embeddings', 2048),
         rope: ropeOf(config, D), cache: { keyHeads: Hkv, D, Dv: D }, tied: boolean(config, 'tie_word_embeddings', false), normEps: eps,
+        ...(moeLayers.length > 0 && { moe: { layers: moeLayers, experts: variant.experts!.count(config) } }),
       };
     },
 
     settings(config) {
       const { Hkv, D, eps } = sizes(config), { maxPositions, rope } = this.dimensions(config);
-      return { ...commonSettings(config, { maxPositions, eps, rope }), num_key_value_heads: Hkv, head_dim: D };
+      return { ...commonSettings(config, { maxPositions, eps, rope }), num_key_value_heads: Hkv, head_dim: D, ...variant.settings?.(config) };
     },
 
     parameters(config) {
@@ -67,7 +81,7 @@ export function llamaLike(variant: LlamaVariant): Architecture {
           { name: `${at}.o_proj.weight`, shape: [C, Hq * D], kind: 'matrix', init: init(Hq * D, true) },
           ...(variant.outputBias(config) ? [{ name: `${at}.o_proj.bias`, shape: [C], kind: 'vector', init: { value: 0 } } as const] : []),
           norm(`model.layers.${i}.post_attention_layernorm.weight`, C),
-          ...mlpSpecs(`model.layers.${i}.mlp`, C, F, init),
+          ...(variant.experts?.has(config, i) ? variant.experts.specs(config, `model.layers.${i}.mlp`, C, init) : mlpSpecs(`model.layers.${i}.mlp`, C, F, init)),
         ];
       };
       return [...outer.first, ...Array.from({ length: L }, (_, i) => layer(i)).flat(), ...outer.last];
@@ -77,7 +91,8 @@ export function llamaLike(variant: LlamaVariant): Architecture {
       const s = sizes(config);
       for (let i = 0; i < s.L; i++) {
         x = residual(context, x, `model.layers.${i}.input_layernorm.weight`, s.eps, (h) => attentionBlock(context, variant, config, s, i, h));
-        x = residual(context, x, `model.layers.${i}.post_attention_layernorm.weight`, s.eps, (h) => mlp(context, h, `model.layers.${i}.mlp`));
+        const at = `model.layers.${i}.mlp`, experts = variant.experts?.has(config, i) ? variant.experts : null;
+        x = residual(context, x, `model.layers.${i}.post_attention_layernorm.weight`, s.eps, (h) => (experts ? experts.forward(context, config, at, i, h) : mlp(context, h, at)));
       }
       return x;
     },
@@ -94,7 +109,7 @@ function attentionBlock(context: ForwardContext, variant: LlamaVariant, config: 
   if (variant.qkNorm) {
     q = rope(tape, rmsNorm(tape, q, context.weight(`${at}.q_norm.weight`), s.eps), ropeTable, positions, { ...turned, heads: Hq });
     k = rope(tape, rmsNorm(tape, k, context.weight(`${at}.k_norm.weight`), s.eps), ropeTable, positions, { ...turned, heads: Hkv });
-  } else {
+  } else if (variant.rotates?.(config, i) ?? true) {
     rope(tape, columns(qkv, 0, (Hq + Hkv) * D), ropeTable, positions, { ...turned, heads: Hq + Hkv });
   }
   const out = context.attend(i, { tensor: q, stride: D }, { tensor: k, stride: D }, { tensor: columns(qkv, (Hq + Hkv) * D, Hkv * D), stride: D },

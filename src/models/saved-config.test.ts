@@ -16,6 +16,12 @@ const cases: [type: string, config: Record<string, unknown>, expected: Record<st
   ['deepseek_v3', latent, { q_lora_rank: null, n_routed_experts: 0, first_k_dense_replace: 2, num_key_value_heads: 3, num_nextn_predict_layers: 0 }],
   ['deepseek_v3', experts, { n_group: 1, topk_group: 1, routed_scaling_factor: 1, n_shared_experts: 0, norm_topk_prob: true, first_k_dense_replace: 1 }],
   ['deepseek_v3', { ...experts, q_lora_rank: 7, n_group: 2, topk_group: 1, num_nextn_predict_layers: 1 }, { q_lora_rank: 7, n_group: 2, num_nextn_predict_layers: 1 }],
+  ['deepseek_v2', { ...experts, q_lora_rank: null }, { topk_method: 'greedy', scoring_func: 'softmax', norm_topk_prob: false, q_lora_rank: null, moe_layer_freq: 1 }],
+  ['deepseek_v2', { ...experts, topk_method: 'group_limited_greedy', n_group: 2 }, { topk_method: 'group_limited_greedy', n_group: 2, topk_group: 1 }],
+  ['mistral', sizes, { sliding_window: 4096 }],
+  ['mistral', { ...sizes, sliding_window: null }, {}],
+  ['qwen3_moe', { ...sizes, num_experts: 4, num_experts_per_tok: 2, moe_intermediate_size: 12 }, { num_experts: 4, decoder_sparse_step: 1, mlp_only_layers: [], norm_topk_prob: false }],
+  ['smollm3', { ...sizes, no_rope_layer_interval: 2 }, { no_rope_layers: [1, 0] }],
 ];
 
 for (const [type, config, expected] of cases) test(`${type} (${Object.keys(config).length} keys) says all of itself`, () => {

@@ -1,6 +1,6 @@
 // The router of DeepSeekMoE (DeepSeek-V3 §2.1.2, eq. 12–16), from gate logits (T, E):
 //   s = σ(logits) or softmax;  choice = s + bias (the bias selects, it never weighs and gets no gradient);
-//   group score = sum of the two best choices in each of G groups; the best `topkGroup` groups stay, the others become
+//   group score = sum of the two best choices in each of G groups, or the best one (DeepSeek-V2 §2.2.2); the best `topkGroup` groups stay, the others become
 //   −inf (or 0, as transformers does: parity only);  idx = the K best, ties to the lower index;
 //   w = s[idx], divided by Σw + 1e-20 if `normalise`, times `scale`.
 // Sequence-wise balance loss (eq. 17–20): L = α Σ_i f_i P_i for each document, f_i = E/(K n) · #{t: i ∈ topK(s_t)} (no
@@ -16,6 +16,8 @@ export interface RouteOptions {
   readonly topk: number;
   readonly groups: number;
   readonly topkGroup: number;
+  /** How many of a group's choices count for it; 2 by default. */
+  readonly bestOfGroup?: 1 | 2;
   readonly normalise: boolean;
   readonly scale: number;
   readonly score: 'sigmoid' | 'softmax';
@@ -35,12 +37,12 @@ export interface Routing {
 /** logits (T, E), bias (E) or null. */
 export function moeRoute(tape: Tape, logits: Tensor, bias: Tensor | null, options: RouteOptions): Routing {
   const [T, E] = logits.shape as [number, number];
-  const { topk: K, groups, topkGroup, normalise, scale, score, maskedScore, balance } = options;
+  const { topk: K, groups, topkGroup, bestOfGroup = 2, normalise, scale, score, maskedScore, balance } = options;
   const experts = tape.temp([T, K], 'i32', 'experts');
   const weights = tape.temp([T, K], 'f32', 'expert weights');
   const scores = tape.temp([T, E], 'f32', 'scores');
   const softmax = score === 'softmax' ? 1 : 0;
-  tape.emit('moeRoute', [logits, bias, experts, weights, scores], [T, E, K, groups, topkGroup, normalise ? 1 : 0, scale, maskedScore === 'zero' ? 1 : 0, softmax]);
+  tape.emit('moeRoute', [logits, bias, experts, weights, scores], [T, E, K, groups, topkGroup, normalise ? 1 : 0, scale, maskedScore === 'zero' ? 1 : 0, softmax, bestOfGroup]);
 
   let balanceLoss: Tensor | null = null, dscores: Tensor | null = null;
   if (balance && tape.training) {
@@ -75,8 +77,8 @@ export const moeRouteOp: Op = {
   name: 'moeRoute',
   kernels: [
     {
-      name: 'moeRoute', // t = logits, bias?, experts, weights, scores; a = T, E, K, groups, topkGroup, normalise, scale, mask with zero, softmax
-      reference: ([logits, bias, experts, weights, scores], [T, E, K, groups, topkGroup, normalise, scale, maskZero, softmax]) => {
+      name: 'moeRoute', // t = logits, bias?, experts, weights, scores; a = T, E, K, groups, topkGroup, normalise, scale, mask with zero, softmax, best of group
+      reference: ([logits, bias, experts, weights, scores], [T, E, K, groups, topkGroup, normalise, scale, maskZero, softmax, bestOfGroup]) => {
         const size = E / groups;
         for (let t = 0; t < T; t++) {
           const s = scoresOf(logits, t * E, E, softmax === 1);
@@ -85,7 +87,7 @@ export const moeRouteOp: Op = {
           if (groups > 1) {
             const groupScore = Array.from({ length: groups }, (_, g) => {
               const inGroup = choice.slice(g * size, (g + 1) * size);
-              return best(inGroup, size, 2).reduce((sum, i) => Math.fround(sum + inGroup[i]), 0);
+              return best(inGroup, size, bestOfGroup).reduce((sum, i) => Math.fround(sum + inGroup[i]), 0);
             });
             const kept = new Set(best(groupScore, groups, topkGroup));
             for (let i = 0; i < E; i++) if (!kept.has(Math.floor(i / size))) choice[i] = maskZero ? 0 : -Infinity;
@@ -147,12 +149,12 @@ export const moeRouteOp: Op = {
   ],
   samples: ([
     [5, 8, 2, 1, 1, true, 'sigmoid'], [33, 16, 4, 4, 2, true, 'sigmoid'], [3, 4, 1, 1, 1, false, 'softmax'], [1, 6, 3, 2, 1, false, 'sigmoid'],
-    [1, 1, 1, 1, 1, true, 'sigmoid'], [7, 7, 7, 1, 1, true, 'softmax'], [19, 9, 2, 3, 2, true, 'sigmoid'],
-  ] as const).map(([T, E, topk, groups, topkGroup, normalise, score]) => ({
-    label: `T=${T} E=${E} K=${topk} groups ${topkGroup}/${groups} ${score}${normalise ? ' normalised' : ''}`,
+    [1, 1, 1, 1, 1, true, 'sigmoid'], [7, 7, 7, 1, 1, true, 'softmax'], [19, 9, 2, 3, 2, true, 'sigmoid'], [21, 12, 3, 4, 2, false, 'softmax', 1],
+  ] as const).map(([T, E, topk, groups, topkGroup, normalise, score, bestOfGroup = 2 as const]) => ({
+    label: `T=${T} E=${E} K=${topk} groups ${topkGroup}/${groups} by ${bestOfGroup} ${score}${normalise ? ' normalised' : ''}`,
     inputs: { logits: [T, E], bias: [E] }, constant: ['bias'], scale: 1.5,
     record: (tape: Tape, { logits, bias }: Readonly<Record<string, Tensor>>) =>
-      moeRoute(tape, logits, bias, { topk, groups, topkGroup, normalise, scale: 2.5, score, maskedScore: 'neg_inf' }).weights,
+      moeRoute(tape, logits, bias, { topk, groups, topkGroup, bestOfGroup, normalise, scale: 2.5, score, maskedScore: 'neg_inf' }).weights,
   })),
   // Documents of one token, of none, and more tokens than a vector; scores as a sigmoid gives them.
   cases: ([[1, 1, 1, [0, 1]], [3, 5, 2, [0, 1, 1, 9]], [2, 17, 17, [0, 3, 40]]] as const).map(([n, E, K, starts]): KernelCase => {
