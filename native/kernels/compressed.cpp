@@ -7,6 +7,7 @@
 //   x is rounded to 8 bits in blocks of 32 first: x ≈ s q, s = max|x| / 127 (as llama.cpp does). Then, per block,
 //     y = fma(d s, Σ w q, y); q4 also y = fma(m, s Σ q, y), over blocks in order.
 // The sums are integers, hence exact: the value is the same on every instruction set and for every batch.
+#include "half.h"
 #include "quantised-dot.h"
 #include "rows.h"
 
@@ -26,21 +27,6 @@ int64_t panelBytes(Kind kind, int64_t K) { return align64(K / BLOCK * (quantByte
 
 /** Panels a task should take at least, so that it reads about 64 KiB. */
 int64_t panelsPerTask(int64_t bytes) { return most(1, least(16, 65536 / most(1, bytes))); }
-
-float halfToFloat(uint16_t h) {
-  const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 1023;
-  uint32_t bits;
-  if (exponent == 31) bits = sign | 0x7f800000 | mantissa << 13;
-  else if (exponent != 0) bits = sign | (exponent + 112) << 23 | mantissa << 13;
-  else {
-    const float value = static_cast<float>(mantissa) * 0x1p-24f;
-    memcpy(&bits, &value, 4);
-    bits |= sign;
-  }
-  float f;
-  memcpy(&f, &bits, 4);
-  return f;
-}
 
 // ---- activations to 8 bits -----------------------------------------------------------------------------------------
 
@@ -111,29 +97,6 @@ void linearQuantised(Pool& pool, const Command& c) {
 }
 
 // ---- 16-bit products -----------------------------------------------------------------------------------------------
-
-/** Sixteen halves as f32. */
-template <bool BF16>
-TS_INLINE V16 widen(const uint16_t* p) {
-#if defined(__AVX512F__)
-  const __m256i raw = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  if constexpr (BF16) return {{(vf)_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(raw), 16))}};
-  else return {{(vf)_mm512_cvtph_ps(raw)}};
-#elif defined(__AVX2__)
-  return parts<V16>([&](int i) TS_LAMBDA {
-    const __m128i raw = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i));
-    if constexpr (BF16) return (vf)_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(raw), 16));
-    else return (vf)_mm256_cvtph_ps(raw);
-  });
-#else
-  float values[16];
-  for (int i = 0; i < 16; i++) {
-    if constexpr (BF16) { const uint32_t bits = static_cast<uint32_t>(p[i]) << 16; memcpy(values + i, &bits, 4); }
-    else values[i] = halfToFloat(p[i]);
-  }
-  return load(values);
-#endif
-}
 
 /** TOKENS × PANELS tiles of y, each element one chain over k. */
 template <bool BF16, int TOKENS, int PANELS>

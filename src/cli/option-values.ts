@@ -7,6 +7,9 @@ export const precisionOption = (fallback: 'f32' | 'file') => ({
   text: 'weights as in the file (quantised ones stay so), all in f32, or rounded to bf16',
 });
 
+/** How keys and values are held while a model is only used. */
+export const cacheOption = { flags: '--cache <how>', choices: ['f32', 'f16', 'q8'], fallback: 'f32', text: 'keys and values in f32, or in half or about a quarter of the memory' };
+
 /** A PEFT adapter on top of the model. */
 export const adapterOption = { flags: '--adapter <folder>', text: 'LoRA adapter (PEFT) to put on the model' };
 

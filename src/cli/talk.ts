@@ -1,6 +1,7 @@
 // The chat in the terminal: thinking dimmed, then the answer. /think folds or unfolds the thoughts, /new forgets, /bye ends.
 import { createInterface } from 'node:readline/promises';
 import { openBackend } from '../engine/backends/open.ts';
+import type { CacheType } from '../engine/cache-pages.ts';
 import type { Precision } from '../models/compressed.ts';
 import { openLanguageModel } from '../models/language-model.ts';
 import { Answerer } from '../reasoning/generate.ts';
@@ -10,11 +11,11 @@ import { resolveModelPath } from '../models/model-path.ts';
 import { problemExamples, unknownCharacters } from './problem-examples.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface TalkOptions { readonly temperature?: number; readonly maxTokens?: number; readonly seed?: number; readonly precision?: Precision; readonly adapter?: string }
+export interface TalkOptions { readonly temperature?: number; readonly maxTokens?: number; readonly seed?: number; readonly precision?: Precision; readonly cache?: CacheType; readonly adapter?: string }
 
-export async function talk(name: string, terminal: Terminal, { temperature = 0, maxTokens = 512, seed = 0, precision = 'file', adapter }: TalkOptions = {}): Promise<void> {
+export async function talk(name: string, terminal: Terminal, { temperature = 0, maxTokens = 512, seed = 0, precision = 'file', cache = 'f32', adapter }: TalkOptions = {}): Promise<void> {
   const { out } = terminal, backend = openBackend();
-  const language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language);
+  const language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language, { cache });
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: out.bold('> ') });
   let folded = false, cancelled = false, messages: ChatMessage[] = [], turn = 0;
   terminal.print(`${out.bold(name)} answers. You are talking to an AI system; it runs on this machine alone. ${out.dim('/think folds its thoughts, /new forgets, /bye ends.')}`);

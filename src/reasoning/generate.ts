@@ -1,5 +1,6 @@
 // One answer from a model, token by token as it comes.
 
+import type { CacheType } from '../engine/cache-pages.ts';
 import { Arena } from '../engine/program.ts';
 import type { SamplerSettings } from '../engine/ops/sample.ts';
 import { type LanguageModel, promptIds, stopIds } from '../models/language-model.ts';
@@ -26,10 +27,13 @@ export interface Generated extends Thought {
 export class Answerer {
   private readonly language: LanguageModel;
   private readonly arena: Arena;
+  private readonly cache: CacheType;
   private rollout: { size: number; rollout: Rollout } | null = null;
 
-  constructor(language: LanguageModel) {
+  /** @param cache how keys and values are held */
+  constructor(language: LanguageModel, { cache = 'f32' }: { cache?: CacheType } = {}) {
     this.language = language;
+    this.cache = cache;
     this.arena = new Arena(language.model.backend);
   }
 
@@ -59,7 +63,7 @@ export class Answerer {
     const size = Math.min(this.language.model.maxPositions, Math.ceil(tokens / 512) * 512);
     if (this.rollout && this.rollout.size >= tokens) return this.rollout.rollout;
     this.rollout?.rollout.close();
-    const rollout = new Rollout(this.language.model, this.arena, { maxRows: 1, maxTokens: Math.max(size, Math.min(tokens, this.language.model.maxPositions)) });
+    const rollout = new Rollout(this.language.model, this.arena, { maxRows: 1, cache: this.cache, maxTokens: Math.max(size, Math.min(tokens, this.language.model.maxPositions)) });
     await rollout.refresh();
     this.rollout = { size, rollout };
     return rollout;

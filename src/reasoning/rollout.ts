@@ -7,7 +7,8 @@
 
 import { TiefsucheError, invariant } from '../errors.ts';
 import { faultPoint } from '../fault-point.ts';
-import { type PagedCache, type PagedRows, attentionCachedFlops, cacheCopy } from '../engine/ops/attention-cached.ts';
+import { type PagedCache, type PagedRows, attentionCachedFlops, cacheCopy, cacheShapes } from '../engine/ops/attention-cached.ts';
+import type { CacheType } from '../engine/cache-pages.ts';
 import { keyBlock } from '../engine/ops/attention.ts';
 import { type SamplerRows, type SamplerSettings, sample } from '../engine/ops/sample.ts';
 import { type Arena, type Program, type Region, execute } from '../engine/program.ts';
@@ -38,6 +39,8 @@ export interface RolloutOptions {
   readonly maxTokens: number;
   /** Most ids kept by top-k and top-p that are recorded; 0: supports are not recorded. */
   readonly supportCap?: number;
+  /** How keys and values are held; f32 wherever exactness counts, fewer bits in fast mode. */
+  readonly cache?: CacheType;
 }
 
 export interface GenerateOptions {
@@ -83,15 +86,14 @@ export class Rollout {
   constructor(model: Model, arena: Arena, options: RolloutOptions) {
     this.model = model;
     this.options = options;
-    const { maxRows, maxTokens, supportCap = 0 } = options;
+    const { maxRows, maxTokens, supportCap = 0, cache: type = 'f32' } = options;
     if (maxTokens > model.maxPositions) {
       throw new TiefsucheError('CONFIG', `sampling up to ${maxTokens} tokens needs as many positions; the model has ${model.maxPositions}`);
     }
     this.blocks = Math.ceil(maxTokens / keyBlock);
     const pages = maxRows * this.blocks + this.blocks;
-    const { keyHeads, D, Dv } = model.cache, { layers } = model.dims;
-    const shapes: [Shape, DType][] = [];
-    for (let i = 0; i < layers; i++) shapes.push([[pages, keyHeads, D, keyBlock], 'f32'], [[pages, keyHeads, keyBlock, Dv], 'f32']);
+    const { layers } = model.dims, shapes: [Shape, DType][] = [];
+    for (let i = 0; i < layers; i++) { const { keys, values } = cacheShapes(type, pages, model.cache); shapes.push(keys, values); }
     const rows = shapes.length, width = stride + 1;
     for (let i = 0; i < 5; i++) shapes.push([[maxRows], 'i32']);
     shapes.push([[16], 'i32'], [[maxRows, width], 'i32'], [[maxRows, width], 'f32'], [[maxRows], 'i32'], [[maxRows, this.blocks], 'i32']);
@@ -106,7 +108,7 @@ export class Rollout {
       offset += aligned(sizeOf(shape) * 4);
       return tensor;
     });
-    this.caches = Array.from({ length: layers }, (_, i) => ({ keys: tensors[2 * i]!, values: tensors[2 * i + 1]! }));
+    this.caches = Array.from({ length: layers }, (_, i) => ({ keys: tensors[2 * i]!, values: tensors[2 * i + 1]!, type }));
     const [token, seq, pos, limit, stream, stops, outTokens, outLogp, count, table, ids, sizes] = tensors.slice(rows) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor?, Tensor?];
     this.state = { token, seq, pos, limit, stream, stops, outTokens, outLogp, count, table, support: ids && sizes && { ids, sizes } };
     this.references = new Int32Array(pages);

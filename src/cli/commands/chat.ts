@@ -1,12 +1,13 @@
 // `tiefsuche chat [MODEL]`: a conversation on the terminal, or one answer with --prompt.
 import { TiefsucheError } from '../../errors.ts';
 import { openBackend } from '../../engine/backends/open.ts';
+import type { CacheType } from '../../engine/cache-pages.ts';
 import type { Precision } from '../../models/compressed.ts';
 import { openLanguageModel } from '../../models/language-model.ts';
 import { Answerer } from '../../reasoning/generate.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
-import { adapterOption, decimal, precisionOption, wholeNumber } from '../option-values.ts';
+import { adapterOption, cacheOption, decimal, precisionOption, wholeNumber } from '../option-values.ts';
 import { listModels } from './models.ts';
 import { talk } from '../talk.ts';
 
@@ -31,6 +32,7 @@ export const chat: Command = {
     { flags: '--max-tokens <n>', text: 'longest answer, thinking included', fallback: 512, parse: wholeNumber('--max-tokens', { min: 1 }) },
     { flags: '--seed <n>', text: 'for temperatures above 0', fallback: 0, parse: wholeNumber('--seed', { min: 0 }) },
     precisionOption('file'),
+    cacheOption,
     adapterOption,
   ],
   reports: true,
@@ -40,10 +42,10 @@ export const chat: Command = {
   ],
   async run({ args, options, json, terminal }) {
     const name = chosenModel(args[0]);
-    const { temperature, maxTokens, seed, precision, adapter, prompt } = options as { temperature: number; maxTokens: number; seed: number; precision: Precision; adapter?: string; prompt?: string };
-    if (prompt === undefined && terminal.interactive && !json) return talk(name, terminal, { temperature, maxTokens, seed, precision, ...(adapter !== undefined && { adapter }) });
+    const { temperature, maxTokens, seed, precision, cache, adapter, prompt } = options as { temperature: number; maxTokens: number; seed: number; precision: Precision; cache: CacheType; adapter?: string; prompt?: string };
+    if (prompt === undefined && terminal.interactive && !json) return talk(name, terminal, { temperature, maxTokens, seed, precision, cache, ...(adapter !== undefined && { adapter }) });
     if (prompt === undefined) throw new TiefsucheError('USAGE', 'there is no terminal to talk on', { hint: 'Ask with --prompt TEXT.' });
-    const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language);
+    const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language, { cache });
     const { thinking, content, completion } = await answerer.answer([{ role: 'user', content: prompt }], { maxTokens, sampler: { temperature, topK: 0, topP: 1, minP: 0, seed } });
     if (json) terminal.print(JSON.stringify({ thinking, content, token_ids: [...completion.tokens], logprobs: [...completion.logp], finish_reason: completion.finish }));
     else {

@@ -1,5 +1,6 @@
 // `tiefsuche eval MODEL --task NAME`: accuracy on unseen problems of one task.
 import { Arena } from '../../engine/program.ts';
+import type { CacheType } from '../../engine/cache-pages.ts';
 import { openBackend } from '../../engine/backends/open.ts';
 import { taskAccuracy } from '../../evaluation/task-accuracy.ts';
 import type { Precision } from '../../models/compressed.ts';
@@ -8,7 +9,7 @@ import { Rollout } from '../../reasoning/rollout.ts';
 import { taskNamed, tasks } from '../../reasoning/tasks/index.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
-import { adapterOption, precisionOption, wholeNumber } from '../option-values.ts';
+import { adapterOption, cacheOption, precisionOption, wholeNumber } from '../option-values.ts';
 import { chosenModel } from './chat.ts';
 
 export const evaluate: Command = {
@@ -23,6 +24,7 @@ export const evaluate: Command = {
     { flags: '--seed <n>', text: 'which problems', fallback: 1_000_003, parse: wholeNumber('--seed', { min: 0 }) },
     { flags: '--max-tokens <n>', text: 'longest answer', fallback: 160, parse: wholeNumber('--max-tokens', { min: 1 }) },
     precisionOption('f32'),
+    cacheOption,
     adapterOption,
     { flags: '--without-thinking', text: 'force an empty thought' },
   ],
@@ -32,11 +34,11 @@ export const evaluate: Command = {
     { line: 'tiefsuche eval quickstart --task countdown --difficulty 3', text: 'harder ones' },
   ],
   async run({ args, options, json, terminal }) {
-    const { n, seed, maxTokens, withoutThinking, task = tasks[0]!.name, difficulty, precision, adapter, language: code } = options as {
-      n: number; precision: Precision; adapter?: string; seed: number; maxTokens: number; withoutThinking?: boolean; task?: string; difficulty?: number; language?: 'de' | 'en' };
+    const { n, seed, maxTokens, withoutThinking, task = tasks[0]!.name, difficulty, precision, cache, adapter, language: code } = options as {
+      n: number; precision: Precision; cache: CacheType; adapter?: string; seed: number; maxTokens: number; withoutThinking?: boolean; task?: string; difficulty?: number; language?: 'de' | 'en' };
     const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(chosenModel(args[0])), { precision, adapter });
     const arena = new Arena(backend);
-    const rollout = new Rollout(language.model, arena, { maxRows: Math.min(n, 64), maxTokens: Math.min(language.model.maxPositions, maxTokens + 256) });
+    const rollout = new Rollout(language.model, arena, { maxRows: Math.min(n, 64), cache, maxTokens: Math.min(language.model.maxPositions, maxTokens + 256) });
     const mix = { tasks: [{ task: taskNamed(task).name, difficulty, weight: 1 }], languages: code ? [code] : ['de', 'en'] as ('de' | 'en')[] };
     const [result] = await taskAccuracy(language, rollout, mix, { n, seed, maxNew: maxTokens, withoutThinking: withoutThinking ?? false });
     const { accuracy, interval } = result!;
