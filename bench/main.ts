@@ -1,4 +1,4 @@
-// npm run bench -- train|generate|gemm …: one JSON line on stdout with --json, a table otherwise.
+// npm run bench -- train|generate|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
 // --peer PYTHON lets the peer of bench/peers take turns with us in the same run (see peers/README.md).
 
 import { parseArgs } from 'node:util';
@@ -15,7 +15,8 @@ const { values, positionals } = parseArgs({
 
 const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
-npm run bench -- gemm [--threads 1] [--json]`;
+npm run bench -- gemm [--threads 1] [--json]
+npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]`;
 
 async function run(): Promise<Record<string, unknown>> {
   const [what] = positionals, { model } = values, threads = Number(values.threads);
@@ -31,6 +32,7 @@ async function run(): Promise<Record<string, unknown>> {
     return benchGenerate(model, { threads, batch: Number(values.batch), rounds: 3 });
   }
   if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
+  if (what === 'ledger' && benchModels[model]) return (await import('./ledger.ts')).benchLedger(model, { threads, steps: Number(values.steps) });
   process.stderr.write(`${usage}\n`);
   process.exit(2);
 }

@@ -1,24 +1,56 @@
-// What a run grew from, for the ledger: the model it starts from, and earlier runs it names as trials.
+// What a run grew from, for the ledger: the model it starts from, its data files with their hashes, and earlier runs it
+// names as trials. Whoever resumes or replays a run must begin from the same bytes.
 
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TiefsucheError } from '../errors.ts';
 import type { Parent } from '../ledger/events.ts';
-import { listAttempts } from '../ledger/workspace.ts';
+import { listAttempts, readAttempt } from '../ledger/workspace.ts';
 import { runsFolder } from '../home.ts';
 import { nearest } from '../nearest.ts';
 import { resolveModelPath } from '../models/model-path.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
 import { listRuns, openRun } from './run-folder.ts';
 
-export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'builds_on'>, folder: string, home: string): Promise<Parent[]> {
+export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'builds_on' | 'stages' | 'evaluation'>, folder: string, home: string): Promise<Parent[]> {
   const { from } = recipe.model as { from?: string };
   return [
     ...(from === undefined ? [] : [await weightsParent(resolveModelPath(from, folder, home), home)]),
+    ...await Promise.all(dataFilesOf([recipe.stages, recipe.evaluation]).map((name) => dataParent(name, folder))),
     ...recipe.builds_on.map((name): Parent => ({ relation: 'trial', run: runId(name, home), name })),
   ];
+}
+
+/** Every path under a key `file` or `…_file`, each once. */
+function dataFilesOf(part: unknown): string[] {
+  const found = new Set<string>();
+  const walk = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (typeof inner === 'string' && /^(.*_)?file$/.test(key)) found.add(inner);
+      else walk(inner);
+    }
+  };
+  walk(part);
+  return [...found].sort();
+}
+
+async function dataParent(name: string, folder: string): Promise<Parent> {
+  const path = resolve(folder, name);
+  if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+  return { relation: 'data', run: null, path, name, ...(statSync(path).isFile() && { sha256: await hashOfFile(path) }) };
+}
+
+/** Refuses to go on from files that are not what an earlier attempt of the run began from. */
+export function checkParents(run: string, now: readonly Parent[], home: string): void {
+  for (const entry of listAttempts(home).filter((a) => a.run === run)) for (const before of readAttempt(entry.path)?.start.parents ?? []) {
+    const same = now.find((p) => p.relation === before.relation && (p.name ?? p.path) === (before.name ?? before.path));
+    if (!before.sha256 || !same?.sha256 || same.sha256 === before.sha256) continue;
+    throw new TiefsucheError('MISMATCH', `${same.path} has changed since attempt ${entry.attempt} of this run was trained ${before.relation === 'data' ? 'on' : 'from'} it (sha256 ${same.sha256.slice(0, 16)}…, recorded ${before.sha256.slice(0, 16)}…)`,
+      { hint: 'Put the recorded file back, or train a new run on the changed one.' });
+  }
 }
 
 async function weightsParent(path: string, home: string): Promise<Parent> {

@@ -9,6 +9,7 @@ import { homeFolder } from '../home.ts';
 import { listAttempts, readAttempt, recipeHash } from '../ledger/workspace.ts';
 import { type LoggedCheckpoint, readCheckpointLog } from './checkpoint-log.ts';
 import { readRecipe } from './recipe-parts.ts';
+import { checkParents, parentsOf } from './parents.ts';
 import { type RunFolder, openRun } from './run-folder.ts';
 import { type TrainOptions, recipeFolderOf, trainNew } from './train.ts';
 
@@ -19,6 +20,7 @@ export async function replayRun(name: string, options: Omit<TrainOptions, 'sourc
   const home = options.home ?? homeFolder(), run = openRun(name, home), logged = readCheckpointLog(run);
   if (logged.length === 0) throw new TiefsucheError('NOT_FOUND', `the run "${name}" has no checkpoint to compare with`, { hint: 'Finish it first with --resume.' });
   checkAgainstLedger(run, logged, home);
+  checkParents(run.id, await parentsOf(readRecipe(readFileSync(run.recipe, 'utf8'), { name: run.recipe }), recipeFolderOf(run), home), home);
   const scratch = mkdtempSync(join(tmpdir(), 'tiefsuche-replay-'));
   try {
     await trainNew(readFileSync(run.recipe, 'utf8'), run.name, recipeFolderOf(run), {

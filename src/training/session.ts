@@ -21,7 +21,7 @@ import type { Stage } from './method.ts';
 import { type MemoryPlan, planMemory, requireMemory } from './memory-plan.ts';
 import { startStage } from './methods.ts';
 import { makeModel } from './model-source.ts';
-import { parentsOf } from './parents.ts';
+import { checkParents, parentsOf } from './parents.ts';
 import { type TrainingRecipe, totalSteps } from './recipe-parts.ts';
 import { type Checkpoint, checkCheckpoint, hashFolder, listCheckpoints, pruneCheckpoints, saveCheckpoint } from './run-folder-checkpoints.ts';
 import { MetricsFile, readMetrics } from './run-folder-metrics.ts';
@@ -97,6 +97,7 @@ export class Session {
       this.checkpointHash = checkpoint.sha256;
     }
     const parents = await parentsOf(recipe, folder, sourceHome);
+    checkParents(run.id, parents, home);
     const plan = this.plan = await planMemory(recipe, folder, sourceHome, backend.info().threads);
     requireMemory(plan);
     const language = this.language = makeModel(backend, recipe, folder, sourceHome), { model } = language;
