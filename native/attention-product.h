@@ -4,6 +4,7 @@
 // any number of columns (the last, incomplete vector goes through a mask), and nothing outside them is touched.
 // RAGGED: row r walks only the k in ranges[r] (causal masks), and what B holds elsewhere is not for it, NaN included.
 #pragma once
+#include "fma-into.h"
 #include "simd.h"
 
 namespace ts::ISA {
@@ -87,7 +88,7 @@ TS_INLINE void tile(const SmallProduct& p, int64_t columns) {
         if (!takesPart(r, k)) continue;
         const vf left = vset(FORM == Form::TRANSPOSED ? a[r] : a[r * lda]);
 #pragma GCC unroll 8
-        for (int n = 0; n < N; n++) sum[r][n] = vfma(left, right[n], sum[r][n]);
+        for (int n = 0; n < N; n++) fmaInto<R * N>(sum[r][n], left, right[n]);
       }
       a += FORM == Form::TRANSPOSED ? lda : 1;
       b += ldb;

@@ -1,6 +1,7 @@
 // The inner parts of the matrix product: packing into panels and strips, and the kernel that keeps a tile of C (MR rows
 // by NP panels of 16 columns) in registers while it walks k.
 #pragma once
+#include "fma-into.h"
 #include "simd.h"
 
 namespace ts::ISA {
@@ -184,7 +185,7 @@ void micro(const Strip& s) {
     for (int r = 0; r < R; r++) {
       const vf x = vset(ROWS ? a[ROWS ? r / 3 : 0][r % 3 * lda + i] : a[0][r]);
 #pragma GCC unroll 16
-      for (int v = 0; v < NV; v++) acc[r][v] = vfma(x, bv[v], acc[r][v]);
+      for (int v = 0; v < NV; v++) fmaInto<R * NV>(acc[r][v], x, bv[v]);
     }
     if (!ROWS) a[0] += lda;
   };
