@@ -2,7 +2,7 @@
 // same problems before and after, thoughts and all.
 import type { Evaluation } from '../training/evaluation.ts';
 import { shownAnswers } from '../training/evaluation.ts';
-import type { Summary, TrainEvent } from '../training/train.ts';
+import type { EvaluationLabel, Summary, TrainEvent } from '../training/train.ts';
 import { duration, si } from './figures.ts';
 import { type Progress, openProgress } from './progress.ts';
 import { type Terminal, styleFor } from './terminal.ts';
@@ -14,12 +14,13 @@ const stageNames: Readonly<Record<string, string>> = { sft: 'reading demonstrati
 
 /** Prints events as they come; all on stderr, so that a report on stdout stays alone. */
 export function trainingView(): (event: TrainEvent) => void {
-  let progress: Progress | null = null, before: Evaluation | null = null;
+  let progress: Progress | null = null, before: Evaluation | null = null, reinforced = false;
   const done = (): void => { progress?.finish(); progress = null; };
   return (event) => {
     switch (event.type) {
       case 'start': {
         const { recipe, parameters, resumedFrom, run } = event;
+        reinforced = recipe.stages.some((s) => s.method === 'grpo');
         say(`${err.bold(run.name)}  ${si(parameters)} parameters, ${String((recipe.model as { type?: string; from?: string }).type ?? (recipe.model as { from?: string }).from)}  ${err.dim(run.path)}`);
         if (resumedFrom !== null) say(err.dim(`goes on after step ${resumedFrom}`));
         break;
@@ -41,7 +42,7 @@ export function trainingView(): (event: TrainEvent) => void {
           break;
         }
         done();
-        say(`${err.bold(evaluationNames[event.label])} ${percent(event.evaluation.mean)}   ${familyLine(event.evaluation)}`);
+        say(`${err.bold(evaluationName(event.label, reinforced))} ${percent(event.evaluation.mean)}   ${familyLine(event.evaluation)}`);
         if (event.label === 'before') before = event.evaluation;
         if (event.label === 'after') printThoughts(before, event.evaluation);
         break;
@@ -51,9 +52,11 @@ export function trainingView(): (event: TrainEvent) => void {
   };
 }
 
-const evaluationNames = {
-  before: 'after the demonstrations:', between: '', after: 'after reinforcement:', after_without_thinking: 'the same model, forced not to think:',
-} as const;
+function evaluationName(label: EvaluationLabel, reinforced: boolean): string {
+  if (label === 'after_without_thinking') return 'the same model, forced not to think:';
+  if (label === 'before') return reinforced ? 'after the demonstrations:' : 'untouched:';
+  return reinforced ? 'after reinforcement:' : 'after training:';
+}
 
 const familyLine = ({ families }: Evaluation): string => families.map((f) => `${f.task} ${percent(f.accuracy)}`).join('  ');
 

@@ -1,6 +1,7 @@
 // Accuracy on problems of the test split, greedy, with the thinking the model does; and the control in which the thought
 // is forced empty.
 
+import { TiefsucheError } from '../errors.ts';
 import type { SamplerSettings } from '../engine/ops/sample.ts';
 import type { LanguageModel } from '../models/language-model.ts';
 import { stopIds } from '../models/language-model.ts';
@@ -44,6 +45,8 @@ export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mi
   const forced = options.withoutThinking && thinks ? tokenizer.encode(noThinking) : new Int32Array(0);
   const drawn = mix.tasks.flatMap((_, family) => Array.from({ length: options.n }, (__, i) => drawFrom(mix, family, options.seed, i, 'test')));
   const prompts = drawn.map(({ problem }) => Int32Array.from([...problemPrompt(language, problem), ...forced]));
+  const longest = Math.max(...prompts.map((p) => p.length));
+  if (longest >= rollout.maxTokens) throw new TiefsucheError('INPUT', `a prompt of ${longest} tokens leaves no room for an answer: there are ${rollout.maxTokens} positions`, { hint: 'Raise evaluation.max_prompt_tokens in the recipe, or shorten the prompts; `tiefsuche data inspect` shows their lengths.' });
   await rollout.refresh();
   const completions = await rollout.generate(prompts.map((prompt) => ({ prompt, maxNew: options.maxNew, streams: [0] })), {
     stops: stopIds(language), settings: evaluationSampler, ...(options.cancel && { cancel: options.cancel }),

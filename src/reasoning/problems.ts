@@ -31,7 +31,7 @@ export function drawFrom(mix: ProblemMix, family: number, seed: number, index: n
 }
 
 export function problemPrompt(text: TextSide, problem: Problem): Int32Array {
-  return promptIds(text, [{ role: 'user', content: problem.prompt }]);
+  return promptIds(text, problem.messages ?? [{ role: 'user', content: problem.prompt }]);
 }
 
 /** Prompt and demonstration as ids; the loss is taken from `from` on. */

@@ -31,6 +31,8 @@ export function digitSequence(prompt: string): string {
 export const verifiers = {
   /** The same text, but for white space around it and a final full stop. */
   exact: { expected: (_, answer) => plainAnswer(given(answer)), verify: (expected, content) => plainAnswer(content) === expected },
+  /** One of a few words, whatever their case. */
+  choice: { expected: (_, answer) => plainAnswer(given(answer)), verify: (expected, content) => plainAnswer(content).toLowerCase() === expected.toLowerCase() },
   /** The last number of both texts (GSM8K). */
   last_number: {
     expected: (_, answer) => lastNumber(given(answer)) ?? '',

@@ -25,13 +25,15 @@ export type EvaluationResults = Readonly<Record<string, EvaluationResult>>;
 
 /** Points that belong to the place where the run stands: after `stageStep` steps of `stage`, which may be `over`. */
 export function pointsAt({ stages, evaluation }: TrainingRecipe, { step, stage, stageStep, over }: { step: number; stage: number; stageStep: number; over: boolean }): EvaluationPoint[] {
-  const { problems, n, n_between, every } = evaluation;
+  const { problems, n, n_between, every, at_start } = evaluation;
   if (!problems) return [];
   const last = stage === stages.length - 1;
+  if (at_start && stage === 0 && stageStep === 0) return [{ label: 'before', key: 'before', n }];
   if (!over) return stages[stage]!.method === 'grpo' && every > 0 && stageStep > 0 && stageStep % every === 0 ? [{ label: 'between', key: `step ${step}`, n: n_between }] : [];
   return [
     ...(stages[stage + 1]?.method === 'grpo' ? [{ label: 'before', key: 'before', n } as const] : []),
-    ...(last ? [{ label: 'after', key: 'after', n }, { label: 'after_without_thinking', key: 'after_without_thinking', n }] as const : []),
+    ...(last ? [{ label: 'after', key: 'after', n } as const] : []),
+    ...(last && problems.tasks.some((t) => t.thinking ?? t.file === undefined) ? [{ label: 'after_without_thinking', key: 'after_without_thinking', n } as const] : []),
   ];
 }
 

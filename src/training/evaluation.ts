@@ -10,12 +10,16 @@ import { problemsSchema } from './settings.ts';
 
 export const evaluationSchema = z.strictObject({
   problems: problemsSchema.optional(),
+  /** Also before the first step of all. */
+  at_start: z.boolean().default(false),
   /** Problems a family, before reinforcement and at the end. */
   n: z.int().min(1).default(200),
   /** Every so many steps of reinforcement, on fewer problems; 0: never. */
   every: z.int().min(0).default(0),
   n_between: z.int().min(1).default(50),
   seed: z.int().min(0).default(1_000_003),
+  /** Longest prompt there is room for. */
+  max_prompt_tokens: z.int().min(1).default(160),
   max_new_tokens: z.int().min(1).default(128),
   /** Problems whose thoughts are kept at each evaluation. */
   shown: z.int().min(0).default(5),
@@ -34,8 +38,8 @@ export async function evaluate(language: LanguageModel, rollout: Rollout, settin
 }
 
 /** The sampler that evaluations use: many rows, for the longest prompts of tasks. */
-export const evaluationRollout = ({ model }: LanguageModel, { max_new_tokens }: EvaluationSettings, maxRows = 192): RolloutOptions =>
-  ({ maxRows, maxTokens: Math.min(model.maxPositions, 160 + max_new_tokens) });
+export const evaluationRollout = ({ model }: LanguageModel, { max_prompt_tokens, max_new_tokens }: EvaluationSettings, maxRows = 192): RolloutOptions =>
+  ({ maxRows, maxTokens: Math.min(model.maxPositions, max_prompt_tokens + max_new_tokens) });
 
 /** The first problems of each family in turn, as many as there are. */
 export function shownAnswers(evaluation: Evaluation, count: number): { task: string; prompt: string; thinking: string; content: string; expected: string; right: boolean }[] {

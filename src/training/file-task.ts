@@ -8,6 +8,8 @@ import { RandomStream } from '../engine/random.ts';
 import type { ProblemMix } from '../reasoning/problems.ts';
 import type { Problem, Task } from '../reasoning/tasks/index.ts';
 import { type VerifierName, verifierNamed } from '../reasoning/verifiers.ts';
+import type { ChatMessage } from '../tokenizer/chat-template.ts';
+import { dialogueOf } from './dialogue.ts';
 import { readRows } from './rows-file.ts';
 
 export interface FileTaskSettings {
@@ -18,7 +20,7 @@ export interface FileTaskSettings {
   readonly thinking?: boolean | undefined;
 }
 
-interface Row { readonly prompt: string; readonly expected: string }
+interface Row { readonly prompt: string; readonly messages: readonly ChatMessage[]; readonly expected: string }
 
 /** The mix with its files read; paths start from `folder`. */
 export async function withFiles<M extends ProblemMix>(mix: M, folder: string): Promise<M> {
@@ -33,8 +35,8 @@ export async function fileTask({ task: name, file, test_file, verifier = 'exact'
     instances: () => train.length,
     generate({ seed, index, language, split }): Problem {
       const rows = split === 'train' ? train : test, at = split === 'train' ? new RandomStream(seed, 2 ** 43 + index).integer(0, rows.length - 1) : index % rows.length;
-      const { prompt, expected } = rows[at]!;
-      return { task: name, id: `${name} ${split} ${at}`, difficulty: 1, language, prompt, answer: expected, data: null };
+      const { prompt, messages, expected } = rows[at]!;
+      return { task: name, id: `${name} ${split} ${at}`, difficulty: 1, language, prompt, messages, answer: expected, data: null };
     },
     solve: ({ answer }) => ({ thinking: '', answer }),
     verify: ({ answer }, content) => judge.verify(answer, content),
@@ -46,19 +48,18 @@ export async function fileTask({ task: name, file, test_file, verifier = 'exact'
 async function rowsOf(path: string, verifier: VerifierName): Promise<Row[]> {
   if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
   const rows = (await readRows(path)).map((row, i) => {
-    const prompt = promptOf(row);
-    if (prompt === undefined) throw new TiefsucheError('INPUT', `${path}, row ${i + 1} has no prompt (keys: ${Object.keys(row).join(', ')})`);
-    return { prompt, expected: verifierNamed(verifier).expected(prompt, textOf(row, ['answer', 'completion', 'output', 'response'])) };
+    const { messages, answer } = askedIn(row, `${path}, row ${i + 1}`), prompt = String(messages.findLast((m) => m.role === 'user')?.content ?? '');
+    return { prompt, messages, expected: verifierNamed(verifier).expected(prompt, answer) };
   });
   if (rows.length === 0) throw new TiefsucheError('INPUT', `${path} has no rows`);
   return rows;
 }
 
-const textOf = (row: Record<string, unknown>, keys: readonly string[]): string | undefined => keys.map((k) => row[k]).find((v): v is string => typeof v === 'string');
-
-/** The text of a row's prompt: its own, or that of the last message of the user. */
-function promptOf(row: Record<string, unknown>): string | undefined {
-  const messages = [row['prompt'], row['messages']].find(Array.isArray) as { role?: unknown; content?: unknown }[] | undefined;
-  const last = messages?.filter((m) => m.role === 'user').at(-1)?.content;
-  return typeof last === 'string' ? last : textOf(row, ['prompt', 'question', 'instruction']);
+/** What a row asks, and the answer if it has one: some verifiers know it from the prompt. */
+function askedIn(row: Record<string, unknown>, where: string): { messages: readonly ChatMessage[]; answer?: string } {
+  const { prompt } = row, asked = Array.isArray(prompt) ? (prompt as ChatMessage[]) : typeof prompt === 'string' ? [{ role: 'user', content: prompt }] : null;
+  if (asked && ['completion', 'response'].every((key) => row[key] === undefined)) return { messages: asked, ...(typeof row['answer'] === 'string' && { answer: row['answer'] }) };
+  const dialogue = dialogueOf(row, where);
+  if (dialogue.form === 'text') throw new TiefsucheError('INPUT', `${where} is plain text, which asks nothing`);
+  return { messages: dialogue.messages.slice(0, -1), answer: String(dialogue.messages.at(-1)!.content) };
 }

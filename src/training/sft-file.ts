@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { TiefsucheError } from '../errors.ts';
 import { RandomStream } from '../engine/random.ts';
-import type { LanguageModel } from '../models/language-model.ts';
+import type { TextSide } from '../models/language-model.ts';
 import type { Example } from './batches.ts';
 import { dialogueOf } from './dialogue.ts';
 import { dialogueExamples } from './dialogue-examples.ts';
@@ -20,16 +20,21 @@ export const fileSchema = z.strictObject({
   max_tokens: z.int().min(2).default(512),
 });
 
-export async function fileExamples(language: LanguageModel, folder: string, { file, test_file, max_tokens }: z.output<typeof fileSchema>, seed: number, heldout: number): Promise<{ train: (index: number) => Example; test: Example[] }> {
-  const read = async (path: string): Promise<Example[]> => {
-    const full = resolve(folder, path);
-    if (!existsSync(full)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${full}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
-    const examples = (await readRows(full)).flatMap((row, i) => { const where = `${path}, row ${i + 1}`; return dialogueExamples(language, dialogueOf(row, where), where); }).filter((e) => e.ids.length <= max_tokens);
-    if (examples.length === 0) throw new TiefsucheError('INPUT', `no row of ${path} fits ${max_tokens} tokens`, { hint: 'Raise data.max_tokens.' });
-    return examples;
-  };
-  let train = await read(file), test: Example[];
-  if (test_file) test = (await read(test_file)).slice(0, heldout);
+/** All rows of a file that fit. */
+export async function readExamples(language: TextSide, folder: string, { file, max_tokens }: { readonly file: string; readonly max_tokens: number }): Promise<Example[]> {
+  const full = resolve(folder, file);
+  if (!existsSync(full)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${full}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+  const examples = (await readRows(full)).flatMap((row, i) => {
+    const where = `${file}, row ${i + 1}`;
+    return dialogueExamples(language, dialogueOf(row, where), where);
+  }).filter((e) => e.ids.length <= max_tokens);
+  if (examples.length === 0) throw new TiefsucheError('INPUT', `no row of ${file} fits ${max_tokens} tokens`, { hint: 'Raise data.max_tokens.' });
+  return examples;
+}
+
+export async function fileExamples(language: TextSide, folder: string, { file, test_file, max_tokens }: z.output<typeof fileSchema>, seed: number, heldout: number): Promise<{ train: (index: number) => Example; test: Example[] }> {
+  let train = await readExamples(language, folder, { file, max_tokens }), test: Example[];
+  if (test_file) test = (await readExamples(language, folder, { file: test_file, max_tokens })).slice(0, heldout);
   else {
     const kept = Math.min(heldout, Math.floor(train.length / 10));
     test = train.slice(train.length - kept);

@@ -13,7 +13,7 @@ import { type Example, emptyBatch, limitsFor, packBatches, targetCount } from '.
 import { type StageContext, defineMethod } from './method.ts';
 import { withFiles } from './file-task.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
-import { fileExamples, fileSchema } from './sft-file.ts';
+import { fileExamples, fileSchema, readExamples } from './sft-file.ts';
 import { Updater } from './updater.ts';
 
 const schema = z.strictObject({
@@ -30,6 +30,10 @@ const schema = z.strictObject({
   /** Measure the held-out loss this often; 0: never. */
   heldout_every: z.int().min(0).default(0),
   heldout_size: z.int().min(1).default(128),
+  /** Measure it before the first step, too. */
+  heldout_at_start: z.boolean().default(false),
+  /** More files whose loss is measured with it, to see what the model forgets. */
+  heldout_also: z.array(z.strictObject({ name: z.string().regex(/^[a-z_]+$/, 'expected small letters'), ...fileSchema.pick({ file: true, max_tokens: true }).shape })).default([]),
   /** Ends the stage early by this rule. */
   until: z.strictObject({ improvement: z.number().min(0), share: z.number().gt(0).lt(1) }).optional(),
 });
@@ -44,29 +48,32 @@ export const sft = defineMethod({
     const source = await sourceOf(context, settings);
     const examplesOf = (step: number): Example[] => Array.from({ length: settings.batch }, (_, i) => source.train(step * settings.batch + i));
     const limits = limitsFor(Array.from({ length: Math.min(settings.steps, 48) }, (_, step) => examplesOf(step)), settings.micro_tokens);
-    const packTest = (coefficient: number): Batch[] => packBatches(source.test ?? [], { coefficient, limits });
+    const also = await Promise.all(settings.heldout_also.map(async ({ name, ...file }) => ({ name, examples: (await readExamples(language, context.folder, file)).slice(0, settings.heldout_size) })));
+    const scored = [...(source.test ? [{ name: 'heldout_loss', examples: source.test }] : []), ...also.map((a) => ({ ...a, name: `heldout_loss_${a.name}` }))];
+    const packScored = (examples: readonly Example[], coefficient: number): Batch[] => packBatches(examples, { coefficient, limits });
     let heldout: { step: number; loss: number }[] = [];
     return {
       steps: settings.steps,
       updater,
       async step(step) {
         const examples = examplesOf(step);
+        const before = settings.heldout_at_start && step === 0 ? await heldoutLosses('_at_start') : {};
         const targets = examples.reduce((n, e) => n + targetCount(e), 0);
         const batches = packBatches(examples, { coefficient: 1 / targets, limits, mtpWeight: settings.mtp_weight });
         const factor = scheduleFactor(schedule, step, settings.steps);
         const result = await updater.update(batches, step + 1, factor);
-        const metrics: Record<string, number> = { learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
+        const metrics: Record<string, number> = { ...before, learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
         if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
         if (result.balance > 0) metrics['balance_loss'] = result.balance;
-        if (settings.heldout_every > 0 && source.test && ((step + 1) % settings.heldout_every === 0 || step + 1 === settings.steps)) {
-          metrics['heldout_loss'] = await meanLoss(source.test);
-          heldout.push({ step: step + 1, loss: metrics['heldout_loss'] });
+        if (settings.heldout_every > 0 && ((step + 1) % settings.heldout_every === 0 || step + 1 === settings.steps)) {
+          Object.assign(metrics, await heldoutLosses());
+          if (metrics['heldout_loss'] !== undefined) heldout.push({ step: step + 1, loss: metrics['heldout_loss'] });
         }
         return { loss: result.loss, trained: examples.reduce((n, e) => n + e.ids.length, 0), sampled: 0, flops: result.flops, metrics };
       },
       shapes: () => ({
         passes: [emptyBatch(limits, Math.min(settings.batch, 32), { mtpWeight: settings.mtp_weight })],
-        ...(settings.heldout_every > 0 && { scoring: packTest(1) }),
+        ...(settings.heldout_every > 0 && { scoring: scored.flatMap(({ examples }) => packScored(examples, 1)) }),
       }),
       finished: () => settings.until !== undefined && hasSettled(heldout, settings.until),
       state: () => ({ heldout }),
@@ -74,10 +81,16 @@ export const sft = defineMethod({
       close: () => updater.close(),
     };
 
+    async function heldoutLosses(ending = ''): Promise<Record<string, number>> {
+      const losses: Record<string, number> = {};
+      for (const { name, examples } of scored) losses[name + ending] = await meanLoss(examples);
+      return losses;
+    }
+
     async function meanLoss(examples: readonly Example[]): Promise<number> {
       const targets = examples.reduce((n, e) => n + targetCount(e), 0);
       let sum = 0;
-      for (const batch of packTest(1 / targets)) {
+      for (const batch of packScored(examples, 1 / targets)) {
         const tape = new Tape({ training: false });
         const recorded = recordLoss(tape, language.model, batch);
         const program = tape.finish(arena);

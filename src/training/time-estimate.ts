@@ -59,6 +59,6 @@ export async function estimateTime(backend: Backend, recipe: TrainingRecipe, fol
 /** Problems a family that are evaluated in and after a stage. */
 function problemsIn(recipe: TrainingRecipe, stage: number, steps: number): number {
   let n = 0;
-  for (let stageStep = 1; stageStep <= steps; stageStep++) for (const point of pointsAt(recipe, { step: stageStep, stage, stageStep, over: stageStep === steps })) n += point.n;
+  for (let stageStep = 0; stageStep <= steps; stageStep++) for (const point of pointsAt(recipe, { step: stageStep, stage, stageStep, over: stageStep === steps })) n += point.n;
   return n;
 }

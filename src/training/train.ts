@@ -40,11 +40,12 @@ export interface TrainOptions {
 }
 
 /** Begins a new run from the text of a recipe. `recipeFolder`: where its relative paths start. */
-export async function trainNew(recipeText: string, name: string, recipeFolder: string, options: TrainOptions & { overrides?: readonly string[]; recipeName?: string }): Promise<Summary> {
+export async function trainNew(recipeText: string, name: string, recipeFolder: string, options: TrainOptions & { overrides?: readonly string[]; recipeName?: string; /** Writes what else belongs to the run, before it is there for others. */ begun?: (run: RunFolder) => void }): Promise<Summary> {
   const recipe = readRecipe(recipeText, { name: options.recipeName ?? 'recipe', overrides: options.overrides ?? [] });
   const run = createRun(name, options.home, (made) => {
     writeFileAtomic(made.recipe, formatRecipe(recipe as never));
     writeFileAtomic(folderFile(made), recipeFolder);
+    options.begun?.(made);
   });
   return trainRun(run, options);
 }

@@ -5,6 +5,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'start', summary: 'train the quickstart model if there is none, then chat with it', load: async () => (await import('./start.ts')).start },
   { name: 'quickstart', summary: 'train the quickstart model and exit', load: async () => (await import('./quickstart.ts')).quickstart },
   { name: 'train', summary: 'train a model by a recipe, or go on with a run', load: async () => (await import('./train.ts')).train },
+  { name: 'specialise', summary: 'make an open model your own with your data', load: async () => (await import('./specialise.ts')).specialise },
   { name: 'replay', summary: 'train a run again and compare every checkpoint, byte for byte', load: async () => (await import('./replay.ts')).replay },
   { name: 'chat', summary: 'talk with a model and watch it think', load: async () => (await import('./chat.ts')).chat },
   { name: 'data', summary: 'what a model would read and learn of a data file', load: async () => (await import('./data.ts')).data },

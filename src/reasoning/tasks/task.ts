@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { TiefsucheError } from '../../errors.ts';
 import { RandomStream } from '../../engine/random.ts';
+import type { ChatMessage } from '../../tokenizer/chat-template.ts';
 
 export type Language = 'de' | 'en';
 export type Split = 'train' | 'test';
@@ -17,6 +18,8 @@ export interface Problem<Data = unknown> {
   readonly difficulty: number;
   readonly language: Language;
   readonly prompt: string;
+  /** All that is said before the answer, where it is more than the prompt. */
+  readonly messages?: readonly ChatMessage[];
   /** One right answer; there may be others, only `verify` decides. */
   readonly answer: string;
   readonly data: Data;

@@ -1,0 +1,147 @@
+// `tiefsuche specialise MODEL --data FILE`: makes an open model one's own, on this machine: says first what it will take,
+// trains, and says whether it was worth it. The same call again goes on with what was begun.
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join, resolve } from 'node:path';
+import { writeFileAtomic } from '../../durable-file.ts';
+import { TiefsucheError } from '../../errors.ts';
+import type { Backend } from '../../engine/backend.ts';
+import { openBackend } from '../../engine/backends/open.ts';
+import { homeFolder } from '../../home.ts';
+import { processCpuSeconds } from '../../ledger/meters/cpu-time.ts';
+import { wattsPerThread } from '../../ledger/meters/cpu-watts.ts';
+import { readPrices } from '../../ledger/prices.ts';
+import { packageRoot } from '../../ledger/provenance.ts';
+import { openModelFiles } from '../../models/load.ts';
+import { textSide } from '../../models/language-model.ts';
+import { resolveModelPath } from '../../models/model-path.ts';
+import { architectureOf } from '../../models/index.ts';
+import { availableBytes, megabytes, planMemory } from '../../training/memory-plan.ts';
+import { readRecipe } from '../../training/recipe-parts.ts';
+import { listRuns, openRun } from '../../training/run-folder.ts';
+import { type Plan, type PreparedData, type Wishes, makePlan, prepareData, usualWishes } from '../../training/specialise.ts';
+import { type Outcome, outcomeOf } from '../../training/specialise-outcome.ts';
+import { estimateTime } from '../../training/time-estimate.ts';
+import { type Summary, type TrainOptions, trainNew, trainOn } from '../../training/train.ts';
+import type { Command } from '../command.ts';
+import { duration, energy, grouped, money } from '../figures.ts';
+import { decimal, wholeNumber } from '../option-values.ts';
+import { type Terminal, onInterrupt } from '../terminal.ts';
+import { trainingView } from '../training-view.ts';
+
+export const specialise: Command = {
+  name: 'specialise',
+  summary: 'make an open model your own with your data',
+  description: `Trains adapters (LoRA) on chat messages, prompt and completion, Alpaca, ShareGPT, question and answer, or text, from .jsonl,
+.json or .parquet. Before it begins it measures what it will take; at the end it says whether the model got better, and
+what it forgot. Ctrl-C saves; the same command goes on.`,
+  arguments: [{ name: '<model>', text: 'run name, Hugging Face folder or GGUF file' }],
+  options: [
+    { flags: '--data <file>', text: 'what it should learn' },
+    { flags: '--test <file>', text: 'what it is measured on; else a tenth of the data is kept back' },
+    { flags: '--run <name>', text: 'name of the new model', fallback: 'specialised' },
+    { flags: '--epochs <n>', text: 'how often it sees every row', fallback: usualWishes.epochs, parse: wholeNumber('--epochs', { min: 1, max: 100 }) },
+    { flags: '--batch <n>', text: 'rows a step', fallback: usualWishes.batch, parse: wholeNumber('--batch', { min: 1, max: 1024 }) },
+    { flags: '--lr <rate>', text: 'learning rate of the adapters', fallback: usualWishes.lr, parse: decimal('--lr', { min: 1e-7, max: 1 }) },
+    { flags: '--rank <r>', text: 'rank of the adapters', fallback: usualWishes.rank, parse: wholeNumber('--rank', { min: 1, max: 1024 }) },
+    { flags: '--full', text: 'train all weights instead of adapters' },
+    { flags: '--seed <n>', text: 'order of the rows, beginning of the adapters', fallback: usualWishes.seed, parse: wholeNumber('--seed') },
+    { flags: '--max-hours <h>', text: 'begin nothing that takes longer', parse: decimal('--max-hours', { min: 0 }) },
+    { flags: '--plan', text: 'say what it would take, train nothing' },
+  ],
+  reports: true,
+  examples: [
+    { line: 'tiefsuche specialise SmolLM2-135M-Instruct.Q4_1.gguf --data train.jsonl --test test.jsonl --run building-code', text: 'learn, measure, compare' },
+    { line: 'tiefsuche specialise my-model --data train.jsonl --plan', text: 'hours, memory, kWh and euro first' },
+  ],
+  async run({ args, options, json, terminal }) {
+    const name = options['run'] as string, known = listRuns().some((r) => r.name === name);
+    const stop = onInterrupt(), backend = openBackend(), tell = json ? () => {} : (text = '') => { process.stderr.write(`${text}\n`); };
+    const training: TrainOptions = { backend, cancel: { get cancelled() { return stop.signal.aborted; } }, onEvent: trainingView() };
+    try {
+      let plan: Plan, summary: Summary, expected: number | null = null;
+      if (known) {
+        const run = openRun(name), saved = join(run.path, planFile);
+        if (!existsSync(saved)) throw new TiefsucheError('EXISTS', `the run "${name}" is there already and was not made by specialise`, { hint: 'Choose another --run NAME.' });
+        plan = JSON.parse(readFileSync(saved, 'utf8')) as Plan;
+        if (options['plan']) throw new TiefsucheError('EXISTS', `the run "${name}" has begun already`, { hint: 'Without --plan the same command goes on with it; a new one needs another --run NAME.' });
+        tell(existsSync(run.summary) ? `the run "${name}" is finished: this is what it came to` : `going on with "${name}"`);
+        summary = existsSync(run.summary) ? JSON.parse(readFileSync(run.summary, 'utf8')) as Summary : await trainOn(name, training);
+      } else {
+        const begun = await begin(args[0]!, name, options, backend, tell, terminal);
+        ({ plan, expected } = begun);
+        if (options['plan']) { if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, ...begun.cost })); return; }
+        summary = await trainNew(plan.recipe, name, begun.folder, { ...training, recipeName: `specialise ${name}`, begun: (run) => writeFileAtomic(join(run.path, planFile), JSON.stringify(plan)) });
+      }
+      const outcome = outcomeOf(openRun(name), summary, plan);
+      if (json) terminal.print(JSON.stringify({ run: name, ...outcome, seconds: summary.seconds, expected_seconds: expected, joules: summary.joules }));
+      else report(name, args[0]!, outcome, summary, expected, terminal);
+    } finally {
+      stop.release();
+      backend.close();
+    }
+  },
+};
+
+const planFile = 'specialise.json';
+
+interface Cost { readonly seconds: number; readonly memory_bytes: number; readonly kwh: { readonly value: number; readonly grade: 'estimated' }; readonly euro: number }
+
+/** Everything before the first step: data, settings, memory, time, energy, money. */
+async function begin(modelName: string, name: string, options: Readonly<Record<string, unknown>>, backend: Backend, tell: (text?: string) => void, terminal: Terminal): Promise<{ plan: Plan; folder: string; expected: number; cost: Cost }> {
+  const { data, test, maxHours } = options as { data?: string; test?: string; maxHours?: number }, { err } = terminal;
+  if (data === undefined) throw new TiefsucheError('USAGE', 'what should it learn?', { hint: 'tiefsuche specialise MODEL --data train.jsonl [--test test.jsonl]' });
+  for (const path of [data, test]) if (path !== undefined && !existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no file ${path}`);
+  const wishes: Wishes = { ...usualWishes, ...pick(options) }, home = homeFolder(), model = resolveModelPath(modelName), folder = join(home, 'corpora', name);
+  const prepared = await prepareData(resolve(data), test === undefined ? undefined : resolve(test));
+  const files = openModelFiles(model), general = join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl');
+  const plannedWith = async (microTokens: number, w: Wishes): Promise<{ plan: Plan; memory: Awaited<ReturnType<typeof planMemory>> }> => {
+    const plan = makePlan(textSide(files), prepared, { name, model, folder, general, maxPositions: architectureOf(files.config['model_type']).dimensions(files.config).maxPositions, microTokens }, w);
+    return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads) };
+  };
+  try {
+    let best = await plannedWith(2048, wishes);
+    for (const microTokens of [1024, 512, 256]) if (best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * availableBytes()) best = await plannedWith(microTokens, wishes);
+    const { plan, memory } = best, needed = memory.totalBytes - process.memoryUsage.rss();
+    if (needed > availableBytes()) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(availableBytes())} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
+    sayData(prepared, tell);
+    for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${err.dim(why)}`);
+    tell(err.dim('  measuring with a few steps …'));
+    const before = processCpuSeconds(), start = performance.now();
+    const time = await estimateTime(backend, readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, memory);
+    const busy = (processCpuSeconds() - before) / ((performance.now() - start) / 1000), prices = readPrices(home), { watts } = prices.watts ?? wattsPerThread(cpus()[0]?.model ?? '');
+    const kwh = (busy * time.seconds * watts) / 3.6e6, cost: Cost = { seconds: time.seconds, memory_bytes: memory.totalBytes, kwh: { value: kwh, grade: 'estimated' }, euro: kwh * prices.prices.electricity_eur_per_kwh.value };
+    tell(`this will take ${err.bold(duration(time.seconds))}, ${megabytes(memory.totalBytes)} of memory, about ${energy(kwh)} and ${money(cost.euro)} ${err.dim('(estimated)')}`);
+    if (maxHours !== undefined && time.seconds > 3600 * maxHours) throw new TiefsucheError('USAGE', `this takes ${duration(time.seconds)}, and --max-hours allows ${duration(3600 * maxHours)}`, { hint: smaller(time, wishes, plan, 3600 * maxHours) });
+    return { plan, folder, expected: time.seconds, cost };
+  } finally {
+    files.close();
+  }
+}
+
+const pick = (options: Readonly<Record<string, unknown>>): Partial<Wishes> => Object.fromEntries(Object.keys(usualWishes).flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
+
+/** What would fit the hours there are. */
+function smaller(time: { readonly seconds: number; readonly evaluations: { readonly seconds: number } }, { epochs }: Wishes, { steps }: Plan, limit: number): string {
+  const perStep = (time.seconds - time.evaluations.seconds) / steps, affordable = Math.floor((limit - time.evaluations.seconds) / perStep), fewer = Math.floor((epochs * affordable) / steps);
+  if (fewer >= 1) return `With --epochs ${fewer} it takes about ${duration(time.evaluations.seconds + (perStep * steps * fewer) / epochs)}.`;
+  return affordable > 0 ? `Even one pass over the rows is too long: give about ${Math.floor((100 * affordable * epochs) / steps)} % of them.` : 'Measuring alone takes that long: give fewer test rows.';
+}
+
+function sayData({ train, test, heldBack, removed }: PreparedData, tell: (text: string) => void): void {
+  tell(`${grouped(train.length)} rows to learn from, ${grouped(test.length)} to measure on${heldBack ? ', kept back from the data' : ''}`);
+  if (removed.duplicates > 0) tell(`  ${grouped(removed.duplicates)} rows said the same as another and were left out`);
+  if (removed.inTest > 0) tell(`  ${grouped(removed.inTest)} rows ask what the test asks and were left out`);
+}
+
+function report(name: string, model: string, outcome: Outcome, summary: Summary, expected: number | null, { print, out }: Terminal): void {
+  const { metric, before, after, better, n, interval, general, advice } = outcome;
+  const shown = (value: number): string => (metric === 'bits_per_byte' ? `${value.toFixed(3)} bits a byte` : `${(100 * value).toFixed(1)} %`);
+  print(`\n${out.bold(`${shown(before)} → ${shown(after)}`)}  ${metric === 'bits_per_byte' ? 'lower is better' : `${metric} answers right, ${n} unseen rows${interval ? `, 95 % interval ${(100 * interval[0]).toFixed(1)} to ${(100 * interval[1]).toFixed(1)}` : ''}`}`);
+  if (general) print(`general instructions: loss ${general.before.toFixed(3)} → ${general.after.toFixed(3)}  ${out.dim(general.after > 1.1 * general.before ? 'it forgot: mix general rows into the data, or train less' : 'hardly anything was forgotten')}`);
+  print(`${duration(summary.seconds)}${expected === null ? '' : ` (expected ${duration(expected)})`}, ${summary.joules.value} J by ${summary.joules.method}`);
+  const { path, final } = openRun(name), adapter = join(path, 'adapter');
+  if (better) return print(`\n${out.green('better')}: \`tiefsuche chat ${name}\` talks with it; ${existsSync(adapter) ? `the adapter lies in ${adapter}, merged into the model in ${final}` : `it lies in ${final}`}`);
+  print(`\n${out.yellow('not better')} than the untouched model: keep using ${model}. What to change:`);
+  for (const line of advice) print(`  - ${line}`);
+}
