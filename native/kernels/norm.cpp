@@ -1,5 +1,5 @@
-// RMSNorm over G groups of C channels a row, all with the same weight: y = x · rstd · w, rstd = 1 / √(mean x² + ε).
-//   dx = rstd · (w·dy − x̂ · mean(w·dy·x̂)),  dw = Σ dy·x̂,  x̂ = x · rstd.
+// RMSNorm over G groups of C channels a row, all with the same weight: y = x · rstd · (w + offset), rstd = 1 / √(mean x² + ε).
+//   dx = rstd · (w'·dy − x̂ · mean(w'·dy·x̂)), w' = w + offset,  dw = Σ dy·x̂,  x̂ = x · rstd.
 // dw: fixed blocks of 64 rows, each with its partial sum in order of rows and groups; then the blocks in order.
 #include "rows.h"
 
@@ -8,10 +8,11 @@ namespace {
 
 constexpr int64_t BLOCK = 64;
 
-// t = x, weight, y, rstd (T·G); a = T, G, C, ldx, ldy, ε
+// t = x, weight, y, rstd (T·G); a = T, G, C, ldx, ldy, ε, offset
 void rmsNorm(Pool& pool, const Command& c) {
   const int64_t T = c.dim(0), G = c.dim(1), C = c.dim(2), ldx = c.dim(3), ldy = c.dim(4);
   const float eps = c.scalar(5);
+  const V16 offset = broadcast(c.scalar(6));
   const float* w = c.f(1);
   parallelRows(pool, T, G * C, [&](int64_t first, int64_t end, int) {
     for (int64_t t = first; t < end; t++) {
@@ -21,7 +22,7 @@ void rmsNorm(Pool& pool, const Command& c) {
         const float rstd = 1.0f / __builtin_sqrtf(dot(x, x, C) / static_cast<float>(C) + eps);
         c.f(3)[t * G + g] = rstd;
         const V16 r = broadcast(rstd);
-        along(C, [=](int64_t i, auto lanes) TS_LAMBDA { lanes.store(y + i, lanes.load(x + i) * r * lanes.load(w + i)); });
+        along(C, [=](int64_t i, auto lanes) TS_LAMBDA { lanes.store(y + i, lanes.load(x + i) * r * (lanes.load(w + i) + offset)); });
       }
     }
   });
@@ -30,19 +31,19 @@ void rmsNorm(Pool& pool, const Command& c) {
 struct Group {
   const float *x, *w, *dy;
   float *dx, *dw;  // either may be null
-  float rstd;
+  float rstd, offset;
   bool accumulate;
 };
 
 TS_INLINE void groupBackward(const Group& o, int64_t C) {
-  const V16 r = broadcast(o.rstd);
+  const V16 r = broadcast(o.rstd), offset = broadcast(o.offset);
   if (o.dx) {
     const float projection = sum(fold(C, zero(), [&](V16 s, int64_t i, auto lanes) TS_LAMBDA {
-      return fma(lanes.load(o.w + i) * lanes.load(o.dy + i), lanes.load(o.x + i), s);
+      return fma((lanes.load(o.w + i) + offset) * lanes.load(o.dy + i), lanes.load(o.x + i), s);
     }));
     const V16 mean = broadcast(projection * o.rstd / static_cast<float>(C));
     along(C, [&](int64_t i, auto lanes) TS_LAMBDA {
-      const V16 normed = lanes.load(o.x + i) * r, d = r * (lanes.load(o.w + i) * lanes.load(o.dy + i) - normed * mean);
+      const V16 normed = lanes.load(o.x + i) * r, d = r * ((lanes.load(o.w + i) + offset) * lanes.load(o.dy + i) - normed * mean);
       lanes.store(o.dx + i, o.accumulate ? lanes.load(o.dx + i) + d : d);
     });
   }
@@ -53,7 +54,7 @@ TS_INLINE void groupBackward(const Group& o, int64_t C) {
   }
 }
 
-// t = x, weight, rstd, dy, dx?, dw? (+=), partial? (blocks, C); a = T, G, C, ldx, lddy, lddx, accumulate dx
+// t = x, weight, rstd, dy, dx?, dw? (+=), partial? (blocks, C); a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
 void rmsNormBackward(Pool& pool, const Command& c) {
   const int64_t T = c.dim(0), G = c.dim(1), C = c.dim(2), ldx = c.dim(3), lddy = c.dim(4), lddx = c.dim(5);
   float *dw = c.f(5), *partial = c.f(6);
@@ -64,7 +65,7 @@ void rmsNormBackward(Pool& pool, const Command& c) {
       for (int64_t t = b * BLOCK; t < least(T, (b + 1) * BLOCK); t++) {
         for (int64_t g = 0; g < G; g++) {
           groupBackward({c.f(0) + t * ldx + g * C, c.f(1), c.f(3) + t * lddy + g * C, c.f(4) ? c.f(4) + t * lddx + g * C : nullptr,
-                         dw ? partial + b * C : nullptr, c.f(2)[t * G + g], c.flag(6)}, C);
+                         dw ? partial + b * C : nullptr, c.f(2)[t * G + g], c.scalar(7), c.flag(6)}, C);
         }
       }
     }

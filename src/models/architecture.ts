@@ -14,6 +14,8 @@ export interface ForwardContext {
   readonly positions: Tensor;
   /** (maxPositions, R) cosines and sines. */
   readonly ropeTable: Tensor;
+  /** The same for `localRope`; the first table where there is none. */
+  readonly localRopeTable: Tensor;
   /** MLA over the cached latents instead of expanded keys and values: fewer bytes, other rounding (fast mode). */
   readonly absorbed: boolean;
   /** Where documents begin; absent when sampling. */
@@ -39,12 +41,16 @@ export interface Dimensions {
   readonly layers: number;
   readonly maxPositions: number;
   readonly rope: Rope;
+  /** Rotations of layers with a sliding window, where those have their own. */
+  readonly localRope?: Rope;
   /** Keys and values as they are cached, for each layer. */
   readonly cache: CacheShape;
   /** The same for absorbed MLA: one head of latents. */
   readonly absorbedCache?: CacheShape;
   readonly tied: boolean;
   readonly normEps: number;
+  /** The final norm's weight counts from here; 0 by default. */
+  readonly normOffset?: number;
   /** Layers whose experts' load is balanced by a bias. */
   readonly moe?: { readonly layers: readonly number[]; readonly experts: number };
   /** Modules for multi-token prediction. */

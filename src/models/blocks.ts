@@ -28,9 +28,9 @@ export const mlpSpecs = (prefix: string, channels: number, hidden: number, init:
   { name: `${prefix}.down_proj.weight`, shape: [channels, hidden], kind: 'matrix', init: init(hidden, true) },
 ];
 
-/** Feed-forward with SwiGLU: (T, C) → (T, C). */
-export function mlp(context: ForwardContext, x: Tensor, prefix: string): Tensor {
-  return context.linear(swiglu(context.tape, context.linear(x, `${prefix}.gate_up`)), `${prefix}.down_proj.weight`);
+/** Feed-forward, with SwiGLU or another gate: (T, C) → (T, C). */
+export function mlp(context: ForwardContext, x: Tensor, prefix: string, gate = swiglu): Tensor {
+  return context.linear(gate(context.tape, context.linear(x, `${prefix}.gate_up`)), `${prefix}.down_proj.weight`);
 }
 
 /** Pre-norm residual block: x + f(norm(x)). */

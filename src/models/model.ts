@@ -10,7 +10,7 @@ import { linear, packLinear, packedElements } from '../engine/ops/linear.ts';
 import { embedding } from '../engine/ops/embedding.ts';
 import { embeddingCompressed, linearCompressed } from '../engine/ops/linear-compressed.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
-import { ropeTable } from '../engine/rope-table.ts';
+import { type Rope, ropeTable } from '../engine/rope-table.ts';
 import type { Tape } from '../engine/tape.ts';
 import { type DeviceBuffer, type Tensor, columns, fixedTensor } from '../engine/tensor.ts';
 import type { Architecture, CacheShape, Dimensions, ForwardContext } from './architecture.ts';
@@ -57,6 +57,7 @@ export class Model {
   /** (experts) f32 of each MoE layer: tokens routed to each expert since the last update of the biases. */
   readonly expertCounts: ReadonlyMap<number, Tensor>;
   private readonly table: Tensor;
+  private readonly localTable: Tensor;
   private readonly owned: DeviceBuffer[] = [];
   private packed: Map<string, Tensor> | null = null;
 
@@ -74,9 +75,8 @@ export class Model {
     const specs = this.architecture.parameters(config);
     this.parameters = new Parameters(backend, specs.filter((s) => !compressed?.covers(s.name)), { trainable: trainable && !options.lora });
     this.lora = options.lora ? makeLora(backend, specs, options.lora, { trainable }) : null;
-    const rotations = ropeTable(this.maxPositions, this.dims.rope);
-    this.table = this.fixed([this.maxPositions, this.dims.rope.dim], 'rotations');
-    backend.upload(this.table.storage.buffer!, 0, rotations);
+    this.table = this.rotations(this.dims.rope);
+    this.localTable = this.dims.localRope ? this.rotations(this.dims.localRope) : this.table;
     this.expertCounts = new Map((this.dims.moe?.layers ?? []).map((layer) => [layer, this.fixed([this.dims.moe!.experts], `load of layer ${layer}`)]));
   }
 
@@ -84,6 +84,12 @@ export class Model {
     const buffer = this.backend.allocate(shape.reduce((a, b) => a * b, 4));
     this.owned.push(buffer);
     return fixedTensor(buffer, 0, shape, 'f32', label);
+  }
+
+  private rotations(rope: Rope): Tensor {
+    const table = this.fixed([this.maxPositions, rope.dim], 'rotations');
+    this.backend.upload(table.storage.buffer!, 0, ropeTable(this.maxPositions, rope));
+    return table;
   }
 
   private get headName(): string { return this.dims.tied ? embedTokens : lmHead; }
@@ -112,7 +118,7 @@ export class Model {
   }
 
   private context(tape: Tape, rest: Pick<ForwardContext, 'positions' | 'attend' | 'countExperts' | 'auxiliaryLoss'> & { documents?: Documents }): ForwardContext {
-    return { tape, absorbed: this.absorbed, ropeTable: this.table, weight: (name) => this.parameters.get(name), embed: (ids) => this.embed(tape, ids), linear: (x, name) => this.linear(tape, x, name), ...rest };
+    return { tape, absorbed: this.absorbed, ropeTable: this.table, localRopeTable: this.localTable, weight: (name) => this.parameters.get(name), embed: (ids) => this.embed(tape, ids), linear: (x, name) => this.linear(tape, x, name), ...rest };
   }
 
   /** Records the forward pass over packed documents → hidden states after the final norm (T, C), and those of the MTP modules. */
@@ -145,7 +151,7 @@ export class Model {
   }
 
   private finish(context: ForwardContext, x: Tensor): Tensor {
-    return rmsNorm(context.tape, x, this.parameters.get(finalNorm), this.dims.normEps);
+    return rmsNorm(context.tape, x, this.parameters.get(finalNorm), this.dims.normEps, this.dims.normOffset);
   }
 
   /** Records hidden (R, C) → logits (R, V). */

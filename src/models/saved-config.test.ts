@@ -21,6 +21,7 @@ const cases: [type: string, config: Record<string, unknown>, expected: Record<st
   ['mistral', sizes, { sliding_window: 4096 }],
   ['mistral', { ...sizes, sliding_window: null }, {}],
   ['qwen3_moe', { ...sizes, num_experts: 4, num_experts_per_tok: 2, moe_intermediate_size: 12 }, { num_experts: 4, decoder_sparse_step: 1, mlp_only_layers: [], norm_topk_prob: false }],
+  ['gemma3_text', { ...sizes, num_attention_heads: 8 }, { head_dim: 256, num_key_value_heads: 4, rope_theta: 1e6, rope_local_base_freq: 1e4, query_pre_attn_scalar: 256, tie_word_embeddings: true }],
   ['smollm3', { ...sizes, no_rope_layer_interval: 2 }, { no_rope_layers: [1, 0] }],
 ];
 

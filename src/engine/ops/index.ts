@@ -7,6 +7,7 @@ import { attentionOp } from './attention.ts';
 import { concatColumnsOp } from './concat-columns.ts';
 import { crossEntropyOp } from './cross-entropy.ts';
 import { embeddingOp } from './embedding.ts';
+import { gegluOp } from './geglu.ts';
 import { linearCompressedOp } from './linear-compressed.ts';
 import { linearOp } from './linear.ts';
 import { measureOp } from './measure.ts';
@@ -28,6 +29,7 @@ export const ops: readonly Op[] = [
   concatColumnsOp,
   crossEntropyOp,
   embeddingOp,
+  gegluOp,
   linearOp,
   linearCompressedOp,
   measureOp,
