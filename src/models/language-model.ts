@@ -6,8 +6,10 @@ import { type ChatMessage, type ChatTemplate, compileChatTemplate, templateVaria
 import { type Tokenizer, loadTokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerConfig } from '../tokenizer/tokenizer-json.ts';
 import { loadAdapted } from './adapter-files.ts';
+import type { Architecture } from './architecture.ts';
 import type { ConfigJson } from './config.ts';
-import { saveModelFolder } from './formats/hf-folder.ts';
+import type { WritableDtype } from './formats/dtypes.ts';
+import { type ModelToSave, saveModelFolder } from './formats/hf-folder.ts';
 import { loadModel, openModelFiles, writtenWeights } from './load.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { applyLora } from './lora.ts';
@@ -53,19 +55,24 @@ export function promptIds({ tokenizer, template }: TextSide, messages: readonly 
 }
 
 /** Ids that transformers would otherwise fill in from the first model of the architecture. */
-function tokenIds({ tokenizer, generationConfig }: LanguageModel): Record<string, unknown> {
-  const { bos, pad } = tokenizer.specialTokens, ends = stopIds({ tokenizer, generationConfig } as TextSide);
+function tokenIds(side: TextSide): Record<string, unknown> {
+  const { bos, pad } = side.tokenizer.specialTokens, ends = stopIds(side);
   return { bos_token_id: bos ?? null, eos_token_id: ends.length === 1 ? ends[0] : ends.length === 0 ? null : ends, pad_token_id: pad ?? null };
+}
+
+/** Everything of a Hugging Face folder but the weights. */
+export function folderFiles(architecture: Architecture, config: ConfigJson, side: TextSide, dtype: WritableDtype = 'F32'): Omit<ModelToSave, 'tensors'> {
+  const ids = tokenIds(side), { tokenizer, chatTemplate, generationConfig } = side, dtypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+  return {
+    config: { ...architecture.settings(config), ...ids, ...config, architectures: [architecture.className], torch_dtype: dtypes[dtype] } as never,
+    tokenizerJson: tokenizer.json, tokenizerConfig: tokenizer.config, chatTemplate, generationConfig: { ...generationConfig, ...ids },
+  };
 }
 
 /** Writes a Hugging Face folder; LoRA is merged into the weights. */
 export async function saveLanguageModel(folder: string, language: LanguageModel): Promise<void> {
-  const { model, tokenizer, chatTemplate, generationConfig } = language, ids = tokenIds(language);
+  const { model } = language;
   invariant(!model.compressed, 'a model in few bits is not saved');
-  const config: ConfigJson = { ...model.architecture.settings(model.config), ...ids, ...model.config, architectures: [model.architecture.className], torch_dtype: 'float32' };
   const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
-  await saveModelFolder(folder, {
-    config: config as never, tensors: weights, tokenizerJson: tokenizer.json, tokenizerConfig: tokenizer.config, chatTemplate,
-    generationConfig: { ...generationConfig, ...ids },
-  });
+  await saveModelFolder(folder, { ...folderFiles(model.architecture, model.config, language), tensors: weights });
 }

@@ -92,12 +92,14 @@ const dense = (at: string, layer: string, C: number, F: number, suffix = ''): Gg
 ];
 
 function commonKeys(config: ConfigJson, rotated: number): [string, TypedValue][] {
-  const rope = ropeOf(config, rotated), { yarn } = rope;
+  const rope = ropeOf(config, rotated), { yarn, linear } = rope;
+  if (rope.llama3) refuse('rotations are scaled as in Llama 3.1');
   return [
     ['vocab_size', u32(positive(config, 'vocab_size'))], ['context_length', u32(positive(config, 'max_position_embeddings', 2048))],
     ['embedding_length', u32(positive(config, 'hidden_size'))], ['block_count', u32(positive(config, 'num_hidden_layers'))],
     ['feed_forward_length', u32(positive(config, 'intermediate_size'))], ['attention.head_count', u32(positive(config, 'num_attention_heads'))],
     ['attention.layer_norm_rms_epsilon', f32(number(config, 'rms_norm_eps', 1e-6))], ['rope.freq_base', f32(rope.theta)], ['rope.dimension_count', u32(rotated)],
+    ...(linear === undefined ? [] : [['rope.scaling.type', string('linear')], ['rope.scaling.factor', f32(linear)]] as [string, TypedValue][]),
     ...(yarn ? [['rope.scaling.type', string('yarn')], ['rope.scaling.factor', f32(yarn.factor)], ['rope.scaling.original_context_length', u32(yarn.originalMaxPositions)],
       ['rope.scaling.yarn_beta_fast', f32(yarn.betaFast)], ['rope.scaling.yarn_beta_slow', f32(yarn.betaSlow)]] as [string, TypedValue][] : []),
   ];
