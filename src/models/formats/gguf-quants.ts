@@ -1,11 +1,13 @@
 // GGML tensor types: how many elements a block holds, how many bytes it takes, and its values as f32.
 //   Q4_0: 32 weights, f16 d, 16 bytes of 4-bit q;      w = d (q - 8)
 //   Q4_1: 32 weights, f16 d, f16 m, 16 bytes of q;     w = d q + m
+//   Q5_0, Q5_1: the same with 4 bytes of fifth bits before q (bit i: weight i); Q5_0 takes 16 off instead of 8
 //   Q8_0: 32 weights, f16 d, 32 signed bytes q;        w = d q
 // In the 4-bit types byte i holds weight i in its low half and weight i + 16 in its high half.
 // Source: ggml/src/ggml-common.h and ggml-quants.c (block layouts), read, not copied.
 
 import { float16Table, toFloat32 } from './dtypes.ts';
+import { dequantizeQ4_K, dequantizeQ5_K, dequantizeQ6_K } from './gguf-k-quants.ts';
 
 export interface GgmlType {
   readonly name: string;
@@ -60,6 +62,22 @@ export function dequantizeQ4_1(bytes: Bytes): Float32Array<ArrayBuffer> {
   return out;
 }
 
+/** Q5_0 or Q5_1 blocks to f32: (blocks, 22 or 24 bytes) -> (blocks * 32). */
+const dequantizeQ5 = (withMin: boolean) => (bytes: Bytes): Float32Array<ArrayBuffer> => {
+  const size = withMin ? 24 : 22, blocks = bytes.length / size, out = new Float32Array(blocks * 32);
+  for (let b = 0, at = 0, o = 0; b < blocks; b++, at += size, o += 32) {
+    const d = half(bytes, at), m = withMin ? half(bytes, at + 2) : 0, fifth = at + (withMin ? 4 : 2), low = fifth + 4;
+    for (let i = 0; i < 32; i++) {
+      const q = ((bytes[low + (i & 15)]! >> (i < 16 ? 0 : 4)) & 15) | (((bytes[fifth + (i >> 3)]! >> (i & 7)) & 1) << 4);
+      out[o + i] = withMin ? Math.fround(d * q) + m : d * (q - 16);
+    }
+  }
+  return out;
+};
+
+export const dequantizeQ5_0 = dequantizeQ5(false);
+export const dequantizeQ5_1 = dequantizeQ5(true);
+
 /** Q8_0 blocks to f32: (blocks, 34 bytes) -> (blocks * 32). */
 export function dequantizeQ8_0(bytes: Bytes): Float32Array<ArrayBuffer> {
   const blocks = bytes.length / 34, out = new Float32Array(blocks * 32);
@@ -75,7 +93,8 @@ const plain = (dtype: string) => (bytes: Bytes): Float32Array<ArrayBuffer> => to
 const converters: Readonly<Record<string, (bytes: Bytes) => Float32Array<ArrayBuffer>>> = {
   F32: plain('F32'), F16: plain('F16'), BF16: plain('BF16'), F64: plain('F64'),
   I8: plain('I8'), I16: plain('I16'), I32: plain('I32'), I64: plain('I64'),
-  Q4_0: dequantizeQ4_0, Q4_1: dequantizeQ4_1, Q8_0: dequantizeQ8_0,
+  Q4_0: dequantizeQ4_0, Q4_1: dequantizeQ4_1, Q5_0: dequantizeQ5_0, Q5_1: dequantizeQ5_1, Q8_0: dequantizeQ8_0,
+  Q4_K: dequantizeQ4_K, Q5_K: dequantizeQ5_K, Q6_K: dequantizeQ6_K,
 };
 
 /** True if `dequantize` knows the type. */

@@ -9,8 +9,10 @@ import { digitCompletionTokenizer } from '../../tokenizer/char-tokenizer.ts';
 import type { TokenizerConfig } from '../../tokenizer/tokenizer-json.ts';
 import { writeFolderAtomic } from '../../durable-file.ts';
 import { formatError } from './format-error.ts';
+import { withoutFp8 } from './fp8-blocks.ts';
 import type { ModelConfig, ModelFiles } from './model-files.ts';
 import { readSafetensorsFolder, writeSafetensorsFolder } from './safetensors-folder.ts';
+import type { TensorSource } from './tensor-source.ts';
 import type { TensorToWrite } from './safetensors-write.ts';
 
 // tokenizer.json files reach 20 MB; nothing legitimate is near this.
@@ -34,9 +36,11 @@ export function openModelFolder(folder: string): ModelFiles {
   }
   const generationConfig = readJson(folder, 'generation_config.json') ?? {};
   const chatTemplates = readChatTemplates(folder, tokenizerConfig);
-  const weights = readSafetensorsFolder(folder);
+  const { quantization_config: quantization, ...plain } = config, stored = readSafetensorsFolder(folder);
+  let weights: TensorSource;
+  try { weights = withoutFp8(folder, stored, quantization); } catch (error) { stored.close(); throw error; }
   return {
-    path: folder, config: config as ModelConfig, weights, tokenizerJson, tokenizerConfig, generationConfig, chatTemplates,
+    path: folder, config: plain as ModelConfig, weights, tokenizerJson, tokenizerConfig, generationConfig, chatTemplates,
     chatTemplate: chatTemplates.get('default'), close: () => weights.close(),
   };
 }
