@@ -1,5 +1,5 @@
-// The rules of the house (docs/architecture.md), checked: imports go one way, every op, architecture, task, method and
-// command is listed, files have heads and stay short, nothing is called utils.
+// The rules of the house (docs/architecture.md), checked: imports go one way, every op, architecture, task, method,
+// route and command is listed, files have heads and stay short, nothing is called utils.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -40,12 +40,13 @@ test('imports go one way', () => {
   assert.deepEqual(wrong, []);
 });
 
-test('every op, architecture, task and method is listed', () => {
+test('every op, architecture, task, method and route is listed', () => {
   const listed: [folder: string, index: string, what: RegExp][] = [
     ['engine/ops', 'engine/ops/index.ts', /^export const \w+: Op = \{/m],
     ['models', 'models/index.ts', /^export const \w+: Architecture = /m],
     ['reasoning/tasks', 'reasoning/tasks/index.ts', /= defineTask(<[^>]*>)?\(/],
     ['training', 'training/methods.ts', /^export const \w+ = defineMethod\(/m],
+    ['serving/routes', 'serving/routes/index.ts', /^export const \w+: Route = \{/m],
   ];
   for (const [folder, index, what] of listed) {
     const own = sources.filter((f) => dirname(f) === folder && f !== index && what.test(text(f)));

@@ -48,6 +48,11 @@ export class ThoughtSplitter {
     this.afterTag = inside;
   }
 
+  /** Whether the text so far ends inside a thought. */
+  get inside(): boolean { return this.place === 'thinking'; }
+  /** Whether it may still turn out to begin with one. */
+  get undecided(): boolean { return this.place === 'start'; }
+
   push(piece: string): { thinking: string; content: string } {
     const news = { thinking: '', content: '' };
     this.held += piece;

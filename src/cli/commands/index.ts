@@ -9,6 +9,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'replay', summary: 'train a run again and compare every checkpoint, byte for byte', load: async () => (await import('./replay.ts')).replay },
   { name: 'chat', summary: 'talk with a model and watch it think', load: async () => (await import('./chat.ts')).chat },
   { name: 'data', summary: 'what a model would read and learn of a data file', load: async () => (await import('./data.ts')).data },
+  { name: 'serve', summary: 'answer over HTTP as OpenAI\'s API does, on this machine alone', load: async () => (await import('./serve.ts')).serve },
   { name: 'eval', summary: 'how many unseen problems a model solves', load: async () => (await import('./eval.ts')).evaluate },
   { name: 'logits', summary: "the model's raw numbers for given token ids", load: async () => (await import('./logits.ts')).logits },
   { name: 'models', summary: 'list the models that are here', load: async () => (await import('./models.ts')).models },

@@ -1,0 +1,81 @@
+// The answer of POST /v1/chat/completions, whole or in chunks: OpenAI's fields, thinking under both names clients read
+// (`reasoning_content`, `reasoning`), and three of our own on every choice: how thinking ended, timings, energy.
+
+import { z } from 'zod';
+import type { ChoiceEnd, EngineDescription } from './engines/engine.ts';
+
+const tokenLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
+const logprobsSchema = z.object({
+  content: z.array(tokenLogprob.extend({ top_logprobs: z.array(tokenLogprob) })),
+  reasoning: z.array(tokenLogprob.extend({ top_logprobs: z.array(tokenLogprob) })).describe('The same for the tokens of the thought, its tags included.'),
+});
+
+const ends = {
+  finish_reason: z.enum(['stop', 'length']),
+  cut_short: z.enum(['time_limit', 'shutdown']).optional().describe('Why the server ended it.'),
+  thinking: z.object({ ended: z.enum(['natural', 'budget', 'length']).nullable().describe('null: there was no thought.'), tokens: z.int() }),
+  timings: z.object({
+    queue_ms: z.number(), prompt_n: z.int(), cache_n: z.int().describe('Prompt tokens that were in the cache already.'), prompt_ms: z.number(), prompt_per_second: z.number(),
+    predicted_n: z.int(), predicted_ms: z.number(), predicted_per_second: z.number(),
+  }),
+  energy: z.object({
+    joules: z.number().nullable(), grade: z.string(), method: z.string(), formula: z.string(), covers: z.string(),
+    share: z.string().describe('How energy of a step is split over those who share it.'),
+  }),
+};
+
+const usageSchema = z.object({
+  prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int(),
+  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+  completion_tokens_details: z.object({ reasoning_tokens: z.int() }),
+});
+
+const thought = { reasoning_content: z.string().optional(), reasoning: z.string().optional().describe('The same as reasoning_content.') };
+const head = { id: z.string(), created: z.int(), model: z.string() };
+const seed = z.int().describe('Asked for again, it gives the same answer.');
+
+export const chatCompletionSchema = z.object({
+  ...head, object: z.literal('chat.completion'), seed,
+  choices: z.array(z.object({ index: z.int(), message: z.object({ role: z.literal('assistant'), content: z.string(), ...thought, refusal: z.null() }), logprobs: logprobsSchema.nullable(), ...ends })),
+  usage: usageSchema,
+}).meta({ id: 'ChatCompletion' });
+
+export const chatChunkSchema = z.object({
+  ...head, object: z.literal('chat.completion.chunk'), seed: seed.optional(),
+  choices: z.array(z.object({
+    index: z.int(), delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional(), ...thought }), logprobs: logprobsSchema.nullable(),
+    ...ends, finish_reason: ends.finish_reason.nullable(), thinking: ends.thinking.optional(), timings: ends.timings.optional(), energy: ends.energy.optional(),
+  })),
+  usage: usageSchema.nullish(),
+}).meta({ id: 'ChatCompletionChunk' });
+
+export type ChatCompletion = z.output<typeof chatCompletionSchema>;
+export type ChatChunk = z.output<typeof chatChunkSchema>;
+export type Usage = z.output<typeof usageSchema>;
+
+export const energyShare = 'the energy of a step is split over its sequences by the tokens computed for each';
+
+const rounded = (x: number, digits = 3): number => Number(x.toFixed(digits));
+const rate = (n: number, seconds: number): number => (seconds > 0 ? rounded(n / seconds, 2) : 0);
+
+/** The fields that close a choice. */
+export function closingFields(end: ChoiceEnd, promptTokens: number, { energy }: EngineDescription): Pick<ChatCompletion['choices'][number], 'finish_reason' | 'cut_short' | 'thinking' | 'timings' | 'energy'> {
+  const read = promptTokens - end.cachedTokens;
+  return {
+    finish_reason: end.finish, ...(end.cutShort && { cut_short: end.cutShort }),
+    thinking: { ended: end.thinkingEnded, tokens: end.reasoningTokens },
+    timings: {
+      queue_ms: rounded(end.queueSeconds * 1000), prompt_n: read, cache_n: end.cachedTokens, prompt_ms: rounded(end.promptSeconds * 1000), prompt_per_second: rate(read, end.promptSeconds),
+      predicted_n: end.tokens, predicted_ms: rounded(end.decodeSeconds * 1000), predicted_per_second: rate(end.tokens, end.decodeSeconds),
+    },
+    energy: { joules: end.joules === null ? null : rounded(end.joules, 6), ...energy, share: energyShare },
+  };
+}
+
+export function usageOf(ends: readonly ChoiceEnd[], promptTokens: number): Usage {
+  const sum = (f: (end: ChoiceEnd) => number): number => ends.reduce((n, end) => n + f(end), 0), completion = sum((e) => e.tokens);
+  return {
+    prompt_tokens: promptTokens, completion_tokens: completion, total_tokens: promptTokens + completion,
+    prompt_tokens_details: { cached_tokens: ends[0]?.cachedTokens ?? 0 }, completion_tokens_details: { reasoning_tokens: sum((e) => e.reasoningTokens) },
+  };
+}

@@ -1,0 +1,62 @@
+// From the fields clients send to what an engine is asked: history in one form, one decision about thinking, numbers with
+// their defaults. Contradictions are refused; guessing which of two fields was meant would be a third answer.
+
+import { randomInt } from 'node:crypto';
+import type { ChatMessage } from '../tokenizer/chat-template.ts';
+import { ApiError } from './api-error.ts';
+import type { ChatRequest } from './chat-request.ts';
+import type { EngineRequest } from './engines/engine.ts';
+
+const effortBudgets = { minimal: 64, low: 256, medium: 1024 } as const;
+
+type Message = ChatRequest['messages'][number];
+
+const plainText = (content: Message['content']): string => (typeof content === 'string' ? content : (content ?? []).map((p) => p.text).join(''));
+
+function chatMessage(message: Message): ChatMessage {
+  const content = plainText(message.content);
+  if (message.role !== 'assistant') return { role: message.role === 'developer' ? 'system' : message.role, content };
+  const thought = message.reasoning_content ?? message.reasoning ?? message.thinking;
+  return { role: 'assistant', content, ...(thought !== null && thought !== undefined && { reasoning_content: thought }) };
+}
+
+const contradiction = (param: string, message: string): ApiError => new ApiError(400, 'contradiction', message, { param });
+
+/** What the fields about thinking say together. */
+export function thinkingOf(body: ChatRequest, maxTokens: number | null): EngineRequest['thinking'] {
+  const { think, thinking_budget: budget, reasoning_effort: effort, chat_template_kwargs: kwargs } = body;
+  const fromTemplate = kwargs?.['enable_thinking'];
+  if (fromTemplate !== undefined && typeof fromTemplate !== 'boolean') throw new ApiError(400, 'invalid_type', 'chat_template_kwargs.enable_thinking: expected true or false', { param: 'chat_template_kwargs.enable_thinking' });
+  const said: [name: string, enabled: boolean][] = [];
+  if (typeof think === 'boolean') said.push(['think', think]);
+  if (typeof fromTemplate === 'boolean') said.push(['chat_template_kwargs.enable_thinking', fromTemplate]);
+  if (effort) said.push(['reasoning_effort', effort !== 'none']);
+  if (typeof budget === 'number') said.push(['thinking_budget', budget > 0]);
+  const [first] = said, other = said.find(([, enabled]) => enabled !== first?.[1]);
+  if (first && other) throw contradiction(other[0], `${first[0]} and ${other[0]} contradict each other: one wants thinking, the other does not`);
+  const bounded = effort === 'minimal' || effort === 'low' || effort === 'medium' ? Math.min(effortBudgets[effort], maxTokens === null ? Infinity : Math.floor(maxTokens / 2)) : null;
+  return { enabled: first ? first[1] : null, budget: budget ?? bounded, raw: body.reasoning_format === 'none' };
+}
+
+export function engineRequest(body: ChatRequest): EngineRequest {
+  const { max_completion_tokens: most, max_tokens: older, logprobs, top_logprobs: top } = body;
+  if (typeof most === 'number' && typeof older === 'number' && most !== older) throw contradiction('max_tokens', 'max_tokens and max_completion_tokens differ; give one of them');
+  if (typeof top === 'number' && top > 0 && logprobs !== true) throw contradiction('top_logprobs', 'top_logprobs needs logprobs: true');
+  const maxTokens = most ?? older ?? null, thinking = thinkingOf(body, maxTokens);
+  if (thinking.raw && thinking.budget !== null && thinking.budget > 0) throw contradiction('reasoning_format', 'a thinking budget needs thinking taken apart; leave reasoning_format: "none" out');
+  const { reasoning_effort: effort, chat_template_kwargs: kwargs } = body;
+  return {
+    messages: body.messages.map(chatMessage),
+    variables: { ...(effort && effort !== 'none' && { reasoning_effort: effort }), ...kwargs },
+    choices: body.n ?? 1,
+    maxTokens,
+    stop: typeof body.stop === 'string' ? [body.stop] : body.stop ?? [],
+    sampling: {
+      temperature: body.temperature ?? 1, topK: body.top_k ?? 0, topP: body.top_p ?? 1, minP: body.min_p ?? 0, seed: body.seed ?? randomInt(2 ** 48 - 1),
+      frequencyPenalty: body.frequency_penalty ?? 0, presencePenalty: body.presence_penalty ?? 0,
+      bias: Object.entries(body.logit_bias ?? {}).map(([id, value]) => [Number(id), value] as const),
+    },
+    topLogprobs: logprobs === true ? top ?? 0 : null,
+    thinking,
+  };
+}

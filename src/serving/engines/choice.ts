@@ -1,0 +1,143 @@
+// One choice of an answer: chooses token after token, turns them into text, thinking and answer apart, and knows when to
+// end. At the thinking budget the closing tag is put in place of what the model would have said, and the next token must
+// not end the answer. Times and energy are kept here too.
+
+import type { TextSide } from '../../models/language-model.ts';
+import { ThoughtSplitter, thinkClose } from '../../reasoning/thinking.ts';
+import type { StreamDecoder } from '../../tokenizer/stream-decoder.ts';
+import type { Sequence } from './batch.ts';
+import { adjustLogits, chooseToken, logprobsOf } from './choose-token.ts';
+import type { ChoiceEnd, CutShort, EngineEvent, EngineRequest, TokenLogprobs } from './engine.ts';
+import type { PreparedPrompt } from './prompt.ts';
+import { StopFinder } from './stop-finder.ts';
+import { TagRemover } from './tag-remover.ts';
+
+const seconds = (): number => performance.now() / 1000;
+
+export class Choice implements Sequence {
+  readonly ids: number[];
+  done = false;
+  private readonly text: TextSide;
+  private readonly request: EngineRequest;
+  private readonly index: number;
+  private readonly promptLength: number;
+  private readonly limit: number; // ids at most
+  private readonly ends: ReadonlySet<number>;
+  private readonly emit: (event: EngineEvent) => void;
+  private readonly decoder: StreamDecoder;
+  private readonly splitter: ThoughtSplitter;
+  private readonly tags = new TagRemover();
+  private readonly stops: StopFinder;
+  private readonly counts = new Map<number, number>();
+  private readonly arrived = seconds();
+  private started = 0;
+  private firstToken = 0;
+  private cached = 0;
+  private thought = 0; // tokens of thinking, its tags included
+  private undecided = 0; // tokens of what may become the opening tag
+  private answerMustFollow = false;
+  private ended: ChoiceEnd['thinkingEnded'] = null;
+  joules: number | null = 0;
+  /** Called once its prompt is read: whoever shares it finds its pages in the cache from then on. */
+  onRead: (() => void) | null = null;
+
+  constructor(text: TextSide, request: EngineRequest, prompt: PreparedPrompt, index: number, context: number, ends: ReadonlySet<number>, emit: (event: EngineEvent) => void) {
+    this.text = text;
+    this.request = request;
+    this.index = index;
+    this.ids = [...prompt.ids];
+    this.promptLength = prompt.ids.length;
+    this.limit = Math.min(context, this.promptLength + (request.maxTokens ?? context));
+    this.ends = ends;
+    this.emit = emit;
+    this.decoder = text.tokenizer.stream({ skipSpecial: false });
+    this.splitter = new ThoughtSplitter({ inside: prompt.inside });
+    this.stops = new StopFinder(request.stop);
+  }
+
+  begun(cached: number): void {
+    if (this.started > 0) return; // it had to wait once more
+    this.started = seconds();
+    this.cached = cached;
+  }
+
+  choose(logits: Float32Array): void {
+    if (this.firstToken === 0) {
+      this.firstToken = seconds();
+      this.onRead?.();
+    }
+    const { sampling, topLogprobs, thinking } = this.request;
+    if (thinking.budget !== null && this.splitter.inside && this.thought >= thinking.budget && !thinking.raw) return this.closeThought();
+    const describe = topLogprobs === null ? null : logprobsOf(logits, topLogprobs, this.show);
+    adjustLogits(logits, sampling, this.counts);
+    if (this.answerMustFollow) for (const id of this.ends) logits[id] = -Infinity;
+    this.answerMustFollow = false;
+    const id = chooseToken(logits, sampling, this.index, this.ids.length - 1);
+    this.ids.push(id);
+    this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
+    if (this.ends.has(id)) return this.end('stop');
+    this.say(this.decoder.push(id), describe?.(id));
+    if (this.stops.found) this.end('stop');
+    else if (this.ids.length >= this.limit) this.end('length');
+  }
+
+  /** Ends it from outside; the client hears what was said so far and why no more comes. */
+  cut(reason: CutShort): void { if (!this.done) this.end('length', reason); }
+
+  private readonly show = (id: number): { token: string; bytes: number[] } => {
+    const bytes = this.text.tokenizer.bytesOf(id);
+    return { token: new TextDecoder().decode(bytes), bytes: [...bytes] };
+  };
+
+  /** Text of one token: what is certain of it goes out. */
+  private say(text: string, entry?: TokenLogprobs, last = false): void {
+    const { raw } = this.request.thinking, wasInside = this.splitter.inside;
+    let thinking = '', content = text;
+    if (!raw) {
+      ({ thinking, content } = this.splitter.push(text));
+      if (last) {
+        const rest = this.splitter.end();
+        thinking += rest.thinking;
+        content += rest.content;
+      }
+    }
+    const inThought = !raw && (wasInside || this.splitter.inside);
+    if (!last && !raw) this.countThought(inThought);
+    if (!raw) content = this.tags.push(content) + (last ? this.tags.end() : '');
+    content = this.stops.push(content) + (last ? this.stops.end() : '');
+    if (thinking === '' && content === '' && !entry) return;
+    this.emit({ type: 'piece', choice: this.index, thinking, content, ...(entry && { logprobs: { thinking: inThought, entry } }) });
+  }
+
+  private countThought(inThought: boolean): void {
+    if (inThought) {
+      this.thought += 1 + this.undecided;
+      this.undecided = 0;
+      if (!this.splitter.inside) this.ended ??= 'natural';
+    } else {
+      this.undecided = this.splitter.undecided ? this.undecided + 1 : 0;
+    }
+  }
+
+  private closeThought(): void {
+    const closing = [...this.text.tokenizer.encode(thinkClose)].slice(0, this.limit - this.ids.length);
+    this.ended = 'budget';
+    this.answerMustFollow = true;
+    for (const id of closing) {
+      this.ids.push(id);
+      this.say(this.decoder.push(id));
+    }
+    if (this.ids.length >= this.limit) this.end('length');
+  }
+
+  private end(finish: 'stop' | 'length', cutShort?: CutShort): void {
+    this.done = true;
+    if (this.splitter.inside && !this.request.thinking.raw) this.ended = finish === 'stop' ? 'natural' : 'length';
+    this.say(this.decoder.flush(), undefined, true);
+    const now = seconds(), started = this.started || now, first = this.firstToken || now;
+    this.emit({
+      type: 'end', choice: this.index, finish, ...(cutShort && { cutShort }), tokens: this.ids.length - this.promptLength, reasoningTokens: this.thought, cachedTokens: this.cached,
+      thinkingEnded: this.ended, queueSeconds: started - this.arrived, promptSeconds: first - started, decodeSeconds: now - first, joules: this.joules,
+    });
+  }
+}

@@ -1,0 +1,120 @@
+// What the server needs of an engine: it knows one model, answers conversations, and can be told to stop. The first
+// event of an answer is `prompt` (the conversation was accepted and how long it is) or `refused`; then come pieces of
+// text, and for every choice one `end`. Events are plain data: an engine lives in a worker thread.
+
+import type { ChatMessage } from '../../tokenizer/chat-template.ts';
+
+export interface EngineDescription {
+  /** Name of the engine, for /v1/models. */
+  readonly engine: string;
+  readonly architecture: string;
+  /** Longest prompt plus answer, in tokens. */
+  readonly context: number;
+  readonly parameters: number;
+  /** Weights as they are held. */
+  readonly precision: string;
+  /** Whether the model was made to think before it answers. */
+  readonly thinks: boolean;
+  /** Sequences that are computed at once. */
+  readonly slots: number;
+  readonly machine: string;
+  readonly energy: { readonly method: string; readonly grade: string; readonly covers: string; readonly formula: string };
+}
+
+export interface Sampling {
+  readonly temperature: number;
+  readonly topK: number; // 0: off
+  readonly topP: number; // 1: off
+  readonly minP: number; // 0: off
+  readonly seed: number;
+  readonly frequencyPenalty: number;
+  readonly presencePenalty: number;
+  /** Added to the logits of these ids. */
+  readonly bias: readonly (readonly [id: number, value: number])[];
+}
+
+export interface EngineRequest {
+  readonly messages: readonly ChatMessage[];
+  /** Further names for the chat template. */
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly choices: number;
+  /** Null: as many as the context has room for. */
+  readonly maxTokens: number | null;
+  readonly stop: readonly string[];
+  readonly sampling: Sampling;
+  /** Null: none are wanted; else how many of the likeliest tokens come with each. */
+  readonly topLogprobs: number | null;
+  readonly thinking: {
+    /** Null: as the model does by itself. */
+    readonly enabled: boolean | null;
+    /** Tokens after which a thought is closed; null: no bound. */
+    readonly budget: number | null;
+    /** Leaves the tags in the text and takes nothing apart. */
+    readonly raw: boolean;
+  };
+}
+
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
+  readonly bytes: readonly number[];
+}
+
+export interface TokenLogprobs extends TokenLogprob {
+  readonly top_logprobs: readonly TokenLogprob[];
+}
+
+export interface Piece {
+  readonly type: 'piece';
+  readonly choice: number;
+  readonly thinking: string;
+  readonly content: string;
+  /** Of the token behind this piece, and whether it belongs to the thought. */
+  readonly logprobs?: { readonly thinking: boolean; readonly entry: TokenLogprobs };
+}
+
+/** Why a choice ended before the model ended it. */
+export type CutShort = 'time_limit' | 'shutdown';
+
+export interface ChoiceEnd {
+  readonly type: 'end';
+  readonly choice: number;
+  readonly finish: 'stop' | 'length';
+  readonly cutShort?: CutShort;
+  readonly tokens: number;
+  readonly reasoningTokens: number;
+  /** Prompt tokens whose cache was still there from an earlier request. */
+  readonly cachedTokens: number;
+  /** How thinking ended; null: there was none. */
+  readonly thinkingEnded: 'natural' | 'budget' | 'length' | null;
+  readonly queueSeconds: number;
+  readonly promptSeconds: number;
+  readonly decodeSeconds: number;
+  /** Null where the meter failed. */
+  readonly joules: number | null;
+}
+
+export type Refusal =
+  | { readonly code: 'context_length_exceeded'; readonly promptTokens: number; readonly context: number }
+  | { readonly code: 'invalid_input'; readonly message: string; readonly hint?: string }
+  | { readonly code: 'engine_failed'; readonly message: string };
+
+export type EngineEvent =
+  | { readonly type: 'prompt'; readonly tokens: number; readonly thinking: boolean }
+  | Piece
+  | ChoiceEnd
+  | { readonly type: 'refused'; readonly refusal: Refusal };
+
+/** An answer on its way. Ending the loop over it early cancels what is left. */
+export interface EngineAnswer extends AsyncIterable<EngineEvent> {
+  /** Ends every open choice within one token; with a reason the choices still report how they ended. */
+  cancel(reason?: CutShort): void;
+}
+
+export interface Engine {
+  readonly description: EngineDescription;
+  /** Choices that are being computed or wait. */
+  readonly pending: number;
+  start(request: EngineRequest): EngineAnswer;
+  close(): Promise<void>;
+}

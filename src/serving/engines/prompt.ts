@@ -1,0 +1,34 @@
+// From a conversation to the ids the model continues, and how it will think. A template that knows `enable_thinking`
+// (Qwen3) writes an empty thought itself; where none stands there, ours is put behind the prompt. A template that ends in
+// `<think>` (DeepSeek R1) makes the model begin inside its thought; where thinking is asked for, we put the tag there.
+
+import { type TextSide, stopIds } from '../../models/language-model.ts';
+import { noThinking, thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
+import type { EngineRequest } from './engine.ts';
+
+export interface PreparedPrompt {
+  readonly ids: readonly number[];
+  /** The answer begins inside a thought. */
+  readonly inside: boolean;
+  /** The answer cannot have a thought: an empty one stands before it. */
+  readonly closed: boolean;
+}
+
+/** Whether a model was made to think: its template or its tokens know the tags. */
+export function thinks({ tokenizer, chatTemplate }: TextSide): boolean {
+  return (chatTemplate ?? '').includes(thinkOpen) || tokenizer.tokenToId(thinkOpen) !== undefined;
+}
+
+export function preparePrompt(text: TextSide, { messages, variables, thinking }: Pick<EngineRequest, 'messages' | 'variables' | 'thinking'>): PreparedPrompt {
+  const { tokenizer, template } = text, enabled = thinking.budget === 0 ? false : thinking.enabled;
+  const prompt = template ? template.render(messages, { addGenerationPrompt: true, variables: { ...variables, ...(enabled !== null && { enable_thinking: enabled }) } })
+    : messages.map((m) => String(m.content ?? '')).join('\n');
+  const tail = prompt.slice(-64).trimEnd(), inside = tail.endsWith(thinkOpen), closed = /<think>\s*<\/think>$/.test(tail);
+  const encode = (added: string): number[] => [...tokenizer.encode(prompt + added, { addSpecialTokens: !template })];
+  if (!thinks(text) || enabled === null || closed) return { ids: encode(''), inside, closed };
+  if (enabled) return { ids: encode(inside ? '' : thinkOpen), inside: true, closed: false };
+  return { ids: encode(inside ? thinkClose : noThinking), inside: false, closed: true };
+}
+
+/** Ids that end an answer. */
+export const endIds = (text: TextSide): ReadonlySet<number> => new Set(stopIds(text));

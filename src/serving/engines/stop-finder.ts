@@ -1,0 +1,39 @@
+// Looks for stop strings in text that arrives in pieces, cut anywhere. What may still become one is held back.
+
+export class StopFinder {
+  private readonly stops: readonly string[];
+  private held = '';
+  found = false;
+
+  constructor(stops: readonly string[]) { this.stops = stops; }
+
+  /** Text that is certain to stand before any stop string. */
+  push(piece: string): string {
+    if (this.stops.length === 0) return piece;
+    if (this.found) return '';
+    const text = this.held + piece, places = this.stops.map((s) => text.indexOf(s)).filter((at) => at >= 0);
+    if (places.length > 0) {
+      this.found = true;
+      this.held = '';
+      return text.slice(0, Math.min(...places));
+    }
+    const open = Math.max(...this.stops.map((s) => openEnd(text, s)));
+    this.held = text.slice(text.length - open);
+    return text.slice(0, text.length - open);
+  }
+
+  /** What was held back, when no more text comes. */
+  end(): string {
+    const rest = this.held;
+    this.held = '';
+    return rest;
+  }
+}
+
+/** Length of the longest end of `text` that begins `word`, but is not all of it. */
+export function openEnd(text: string, word: string): number {
+  for (let length = Math.min(text.length, word.length - 1); length > 0; length--) {
+    if (text.endsWith(word.slice(0, length))) return length;
+  }
+  return 0;
+}

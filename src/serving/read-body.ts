@@ -1,0 +1,54 @@
+// A body from the wire to a checked value. Everything that can be wrong with it has an answer of its own: too large, not
+// JSON by its type, not UTF-8, not JSON, a field of the wrong kind, a field nobody knows.
+
+import { z } from 'zod';
+import { nearest } from '../nearest.ts';
+import { ApiError } from './api-error.ts';
+
+export async function readBody<T extends z.ZodObject>(request: Request, schema: T, limit: number): Promise<z.output<T>> {
+  const type = (request.headers.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase();
+  if (type !== 'application/json') throw new ApiError(415, 'unsupported_media_type', `the body must be application/json, not ${type === '' ? 'without a type' : type}; with curl: -H 'Content-Type: application/json'`);
+  let text: string;
+  try { text = new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(request, limit)); } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError(400, 'invalid_utf8', 'the body is not valid UTF-8');
+  }
+  let value: unknown;
+  try { value = JSON.parse(text); } catch (error) { throw new ApiError(400, 'invalid_json', `the body is not valid JSON: ${(error as Error).message}`); }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw fieldError(parsed.error.issues[0]!, Object.keys(schema.shape));
+  return parsed.data;
+}
+
+/** Most that is read of a body only to be thrown away, so that its sender hears the answer. */
+const mostDropped = 64 * 2 ** 20;
+
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += part.length;
+    if (bytes > mostDropped) break;
+    if (bytes > limit) parts.length = 0;
+    else parts.push(part);
+  }
+  if (bytes > limit) throw new ApiError(413, 'request_too_large', `the body is larger than ${limit} bytes, more than any text that fits the context; shorten the conversation`);
+  return Buffer.concat(parts);
+}
+
+/** messages.0.content → messages[0].content */
+const pathText = (path: readonly PropertyKey[]): string => path.map((p, i) => (typeof p === 'number' ? `[${p}]` : `${i > 0 ? '.' : ''}${String(p)}`)).join('');
+
+function fieldError(issue: z.core.$ZodIssue, known: readonly string[]): ApiError {
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0]!, param = pathText([...issue.path, key]), near = issue.path.length === 0 ? nearest(key, known) : undefined;
+    return new ApiError(400, 'unknown_field', `"${param}" is not a field this server knows${near === undefined ? '' : `; did you mean "${near}"?`}`, { param });
+  }
+  // Of a union the branch that got furthest says best what is wrong.
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    const inner = issue.errors.map((e) => e[0]!).find((e) => e.code !== 'invalid_type' || e.path.length > 0);
+    if (inner) return fieldError({ ...inner, path: [...issue.path, ...inner.path] }, []);
+  }
+  const param = pathText(issue.path);
+  return new ApiError(400, issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value', `${param === '' ? 'the body' : param}: ${issue.message}`, { param: param === '' ? null : param });
+}

@@ -1,0 +1,167 @@
+// POST /v1/chat/completions: one conversation in, an answer out, whole or as server-sent events that end in [DONE].
+// A client that leaves frees its slots within one token; the time limit and a stopping server end an answer early and
+// say so (`cut_short`).
+
+import { randomUUID } from 'node:crypto';
+import { ApiError } from '../api-error.ts';
+import { type ChatRequest, chatRequestSchema } from '../chat-request.ts';
+import { type ChatChunk, type ChatCompletion, chatChunkSchema, chatCompletionSchema, closingFields, usageOf } from '../chat-response.ts';
+import { engineRequest } from '../engine-request.ts';
+import type { ChoiceEnd, EngineEvent, EngineRequest, Refusal, TokenLogprobs } from '../engines/engine.ts';
+import { readBody } from '../read-body.ts';
+import type { Route, RouteContext } from '../route.ts';
+import type { ServedModel, ServerState } from '../server-state.ts';
+
+export const chatCompletions: Route = {
+  method: 'post',
+  path: '/v1/chat/completions',
+  summary: 'Continue a conversation',
+  body: chatRequestSchema,
+  answers: { 'application/json': chatCompletionSchema, 'text/event-stream': chatChunkSchema },
+  async answer(c, state) {
+    const body = await readBody(c.req.raw, chatRequestSchema, state.limits.bodyBytes);
+    const served = modelNamed(state, body.model), request = engineRequest(body);
+    const events = begin(c, state, served, request);
+    const first = (await events.next()).value;
+    if (first?.type !== 'prompt') await events.return(undefined);
+    if (first?.type === 'refused') throw refused(first.refusal);
+    if (first?.type !== 'prompt') return new Response(null, { status: 499 }); // it left before we began
+    const exchange = { served, request, events, promptTokens: first.tokens, head: { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: served.id } };
+    return body.stream ? streamed(exchange, body) : c.json(await whole(exchange));
+  },
+};
+
+interface Exchange {
+  readonly served: ServedModel;
+  readonly request: EngineRequest;
+  readonly events: AsyncGenerator<EngineEvent>;
+  readonly promptTokens: number;
+  readonly head: { readonly id: string; readonly created: number; readonly model: string };
+}
+
+function modelNamed({ models }: ServerState, name: string): ServedModel {
+  const found = models.get(name);
+  if (!found) throw new ApiError(404, 'model_not_found', `there is no model "${name}" here; served: ${[...models.keys()].join(', ')}`, { param: 'model' });
+  return found;
+}
+
+function refused(refusal: Refusal): ApiError {
+  if (refusal.code === 'context_length_exceeded') {
+    const { promptTokens, context } = refusal;
+    return new ApiError(400, refusal.code, `the context takes ${context} tokens and the prompt has ${promptTokens}, which leaves no room for an answer; shorten the conversation`, { param: 'messages' });
+  }
+  if (refusal.code === 'engine_failed') return new ApiError(500, refusal.code, `the engine failed: ${refusal.message}`);
+  return new ApiError(400, refusal.code, `${refusal.message}${refusal.hint === undefined ? '' : `. ${refusal.hint}`}`, { param: 'messages' });
+}
+
+/** Starts the answer, if there is room in the queue; its events are counted on their way. */
+function begin(c: RouteContext, state: ServerState, served: ServedModel, request: EngineRequest): AsyncGenerator<EngineEvent> {
+  const { engine, id: model } = served, { metrics, limits: { maxQueue, timeLimit }, open } = state;
+  if (state.stopping) throw new ApiError(503, 'shutting_down', 'the server is stopping', { headers: { 'Retry-After': '5' } });
+  const { pending, description: { slots } } = engine;
+  if (pending > 0 && pending + request.choices > slots + maxQueue) {
+    const seconds = Math.max(1, Math.ceil(((pending - slots + 1) / slots) * served.secondsPerChoice));
+    throw new ApiError(429, 'queue_full', `${pending} answers are being computed or wait already; try again in ${seconds} s`, { headers: { 'Retry-After': String(seconds) } });
+  }
+  const answer = engine.start(request);
+  open.add(answer);
+  const { outgoing } = c.env;
+  const left = (): void => {
+    if (!outgoing.writableFinished) metrics.cutShort.inc({ model, reason: 'client' });
+    answer.cancel();
+  };
+  outgoing.once('close', left);
+  const timer = setTimeout(() => answer.cancel('time_limit'), timeLimit * 1000).unref();
+  return (async function* counted() {
+    try {
+      for await (const event of answer) {
+        if (event.type === 'end') count(state, served, event);
+        if (event.type === 'prompt') metrics.tokens.inc({ model, kind: 'prompt' }, event.tokens);
+        yield event;
+      }
+    } finally {
+      clearTimeout(timer);
+      outgoing.off('close', left);
+      open.delete(answer);
+    }
+  })();
+}
+
+function count({ metrics }: ServerState, served: ServedModel, end: ChoiceEnd): void {
+  const { id: model, engine: { description: { energy } } } = served;
+  metrics.tokens.inc({ model, kind: 'cached' }, end.cachedTokens);
+  metrics.tokens.inc({ model, kind: 'reasoning' }, end.reasoningTokens);
+  metrics.tokens.inc({ model, kind: 'answer' }, end.tokens - end.reasoningTokens);
+  if (end.joules !== null) metrics.joules.inc({ model, method: energy.method }, end.joules);
+  if (end.cutShort) metrics.cutShort.inc({ model, reason: end.cutShort });
+  if (end.tokens > 0) metrics.firstToken.observe({ model }, end.queueSeconds + end.promptSeconds);
+  if (end.tokens > 1) metrics.perToken.observe({ model }, end.decodeSeconds / (end.tokens - 1));
+  served.secondsPerChoice = 0.8 * served.secondsPerChoice + 0.2 * (end.promptSeconds + end.decodeSeconds);
+}
+
+async function whole({ served, request, events, promptTokens, head }: Exchange): Promise<ChatCompletion> {
+  const texts = Array.from({ length: request.choices }, () => ({ thinking: '', content: '', logprobs: { content: [] as TokenLogprobs[], reasoning: [] as TokenLogprobs[] } }));
+  const ends: ChoiceEnd[] = [];
+  for await (const event of events) {
+    if (event.type === 'refused') throw refused(event.refusal);
+    if (event.type === 'end') ends[event.choice] = event;
+    if (event.type !== 'piece') continue;
+    const text = texts[event.choice]!;
+    text.thinking += event.thinking;
+    text.content += event.content;
+    if (event.logprobs) text.logprobs[event.logprobs.thinking ? 'reasoning' : 'content'].push(event.logprobs.entry);
+  }
+  if (ends.every((e) => e.tokens === 0 && e.cutShort !== undefined)) {
+    throw new ApiError(503, ends[0]?.cutShort ?? 'client_left', 'the request was ended before its first token', { headers: { 'Retry-After': '5' } });
+  }
+  return {
+    ...head, object: 'chat.completion', seed: request.sampling.seed,
+    choices: texts.map(({ thinking, content, logprobs }, index) => ({
+      index, message: { role: 'assistant', content, ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), refusal: null },
+      logprobs: request.topLogprobs === null ? null : logprobs as never, ...closingFields(ends[index]!, promptTokens, served.engine.description),
+    })),
+    usage: usageOf(ends, promptTokens),
+  };
+}
+
+const encoder = new TextEncoder();
+const sse = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`);
+
+function streamed(exchange: Exchange, body: ChatRequest): Response {
+  const { events } = exchange, usage = body.stream_options?.include_usage === true;
+  const stream = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      try {
+        for await (const chunk of chunks(exchange, usage)) controller.enqueue(sse(JSON.stringify(chunk)));
+        controller.enqueue(sse('[DONE]'));
+      } catch (error) {
+        const told = error instanceof ApiError ? error : new ApiError(500, 'internal', `something unexpected happened: ${(error as Error).message}`);
+        try { controller.enqueue(sse(JSON.stringify(told.body))); } catch { /* nobody listens any more */ }
+      }
+      try { controller.close(); } catch { /* likewise */ }
+    },
+    async cancel() { await events.return(undefined); },
+  });
+  return new Response(stream, { headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' } });
+}
+
+async function* chunks({ served, request, events, promptTokens, head }: Exchange, withUsage: boolean): AsyncGenerator<ChatChunk> {
+  const ends: ChoiceEnd[] = [];
+  const chunk = (choice: ChatChunk['choices'][number]): ChatChunk => ({ ...head, object: 'chat.completion.chunk', choices: [choice], ...(withUsage && { usage: null }) });
+  for (let index = 0; index < request.choices; index++) {
+    yield { ...chunk({ index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }), seed: request.sampling.seed };
+  }
+  for await (const event of events) {
+    if (event.type === 'refused') throw refused(event.refusal);
+    if (event.type === 'piece') {
+      const { choice: index, thinking, content, logprobs } = event;
+      const entry = logprobs && { content: [], reasoning: [], [logprobs.thinking ? 'reasoning' : 'content']: [logprobs.entry] } as never;
+      yield chunk({ index, delta: { ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), ...(content !== '' && { content }) }, logprobs: entry ?? null, finish_reason: null });
+    }
+    if (event.type === 'end') {
+      ends[event.choice] = event;
+      yield chunk({ index: event.choice, delta: {}, logprobs: null, ...closingFields(event, promptTokens, served.engine.description) });
+    }
+  }
+  if (withUsage) yield { ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf(ends, promptTokens) };
+}

@@ -1,0 +1,109 @@
+// The HTTP server: opens the models, listens on the loopback, and stops in order: no new requests, a moment for the open
+// ones, then they are ended with what they have, and the engines are closed.
+
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import { Hono } from 'hono';
+import { statSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { TiefsucheError } from '../errors.ts';
+import { ApiError } from './api-error.ts';
+import { openWorkerEngine } from './engines/worker-engine.ts';
+import type { WorkerOptions } from './engines/engine-worker.ts';
+import { checkHost, checkOrigin, isLoopback } from './guard.ts';
+import { makeMetrics } from './metrics.ts';
+import { alternatives, routes } from './routes/index.ts';
+import type { ServedModel, ServerState } from './server-state.ts';
+
+export interface ServeOptions {
+  readonly models: readonly { readonly id: string; readonly path: string }[];
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly maxQueue: number;
+  readonly timeLimit: number;
+  /** Seconds open answers get to end by themselves when the server stops. */
+  readonly grace: number;
+  readonly engine: Pick<WorkerOptions, 'precision' | 'slots' | 'context' | 'cacheBytes'>;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly state: ServerState;
+  stop(): Promise<void>;
+}
+
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { host, models } = options;
+  if (!isLoopback(host)) {
+    throw new TiefsucheError('UNSUPPORTED', `the server does not listen on ${host}: others could use it, and it has no users and keys yet`, { hint: 'Leave --host out, and reach it from elsewhere through an SSH tunnel.' });
+  }
+  const twice = models.find(({ id }, i) => models.findIndex((m) => m.id === id) < i);
+  if (twice) throw new TiefsucheError('USAGE', `two models are called "${twice.id}"`, { hint: 'Their names are their ids in the API; rename one.' });
+  const served = new Map<string, ServedModel>(), computing = new Int32Array(new SharedArrayBuffer(4));
+  const closeEngines = async (): Promise<void> => { await Promise.all([...served.values()].map(({ engine }) => engine.close())); };
+  try {
+    for (const { id, path } of models) {
+      const engine = await openWorkerEngine({ ...options.engine, path, computing });
+      served.set(id, { id, engine, created: Math.floor(statSync(path).mtimeMs / 1000), secondsPerChoice: 1 });
+    }
+    const widest = Math.max(...[...served.values()].map(({ engine }) => engine.description.context));
+    // 16 bytes a token is far more than any language takes; the rest is for short contexts.
+    const limits = { maxQueue: options.maxQueue, timeLimit: options.timeLimit, bodyBytes: Math.max(2 ** 20, widest * 16) };
+    const state: ServerState = { models: served, limits, metrics: makeMetrics(served), open: new Set(), stopping: false };
+    const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
+    await listen(server, host, options.port);
+    const { port } = server.address() as { port: number };
+    return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, state, stop: () => stop(server, state, options.grace, closeEngines) };
+  } catch (error) {
+    await closeEngines();
+    throw error;
+  }
+}
+
+/** All routes behind the guards. */
+export function makeApp(state: ServerState): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  app.use(async (c, next) => {
+    checkHost(c.req.header('host'));
+    checkOrigin(c.req.header('origin'), c.req.header('host'));
+    await next();
+    c.header('X-Content-Type-Options', 'nosniff');
+    const known = routes.some((r) => r.path === c.req.path);
+    state.metrics.requests.inc({ route: known ? c.req.path : 'other', status: String(c.res.status) });
+  });
+  for (const route of routes) app.on(route.method.toUpperCase(), route.path, (c) => route.answer(c, state));
+  app.notFound((c) => {
+    const { method, path } = c.req, other = routes.find((r) => r.path === path);
+    const error = other ? new ApiError(405, 'method_not_allowed', `${path} takes ${other.method.toUpperCase()}, not ${method}`, { headers: { Allow: other.method.toUpperCase() } })
+      : new ApiError(404, 'not_found', `there is no ${path} here; ${alternatives[path] ?? 'GET /openapi.json lists what there is'}`);
+    return c.json(error.body, error.status, error.headers);
+  });
+  app.onError((error, c) => {
+    const told = error instanceof ApiError ? error : new ApiError(500, 'internal', `something unexpected happened: ${error.message}`);
+    if (!(error instanceof ApiError)) console.error(error);
+    return c.json(told.body, told.status, told.headers);
+  });
+  return app;
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(error.code === 'EADDRINUSE'
+      ? new TiefsucheError('USAGE', `port ${port} on ${host} is in use`, { hint: 'Choose another with --port; 0 takes any that is free.', cause: error }) : error));
+    server.listen(port, host, resolve);
+  });
+}
+
+async function stop(server: Server, state: ServerState, grace: number, closeEngines: () => Promise<void>): Promise<void> {
+  state.stopping = true;
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const until = Date.now() + grace * 1000, pause = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 20); });
+  while (state.open.size > 0 && Date.now() < until) await pause();
+  for (const answer of state.open) answer.cancel('shutdown');
+  // Who does not read the end of an answer cannot keep the server from ending.
+  for (let i = 0; i < 100 && state.open.size > 0; i++) await pause();
+  setTimeout(() => server.closeAllConnections(), 200).unref();
+  await closed;
+  await closeEngines();
+}
