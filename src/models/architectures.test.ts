@@ -8,7 +8,7 @@ import { ggufArchitectures } from './formats/gguf-architectures.ts';
 import { architectureOf, architectures } from './index.ts';
 
 test('docs/models.md lists what loads', () => {
-  const rows = [...readFileSync(new URL('../../docs/models.md', import.meta.url), 'utf8').matchAll(/^\| `(\w+)` \| [^|]+ \| ([^|]*) \|/gm)];
+  const rows = [...readFileSync(new URL('../../docs/models.md', import.meta.url), 'utf8').matchAll(/^\| `(\w+)` \| [^|]+ \|([^|]*)\|/gm)];
   assert.deepEqual(rows.map(([, type]) => type).sort(), architectures.map((a) => a.modelType).sort());
   for (const [, type, gguf] of rows) assert.equal(/`(\w+)`/.exec(gguf!)?.[1], ggufArchitectures.find((a) => a.modelType === type)?.name, type);
 });
