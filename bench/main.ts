@@ -1,4 +1,5 @@
 // npm run bench -- train|generate|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
+// --record also appends that line to bench/results/.
 // --peer PYTHON lets the peer of bench/peers take turns with us in the same run (see peers/README.md).
 
 import { parseArgs } from 'node:util';
@@ -8,7 +9,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
-    batch: { type: 'string', default: '1' }, json: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
+    batch: { type: 'string', default: '1' }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
     peer: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
   },
 });
@@ -16,7 +17,8 @@ const { values, positionals } = parseArgs({
 const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
 npm run bench -- gemm [--threads 1] [--json]
-npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]`;
+npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]
+each with --record: appended to bench/results/ with machine and commit`;
 
 async function run(): Promise<Record<string, unknown>> {
   const [what] = positionals, { model } = values, threads = Number(values.threads);
@@ -38,6 +40,7 @@ async function run(): Promise<Record<string, unknown>> {
 }
 
 const result = await run();
+if (values.record) (await import('./record.ts')).record(positionals[0]!, result);
 if (values.json) console.log(JSON.stringify(result));
 else for (const [key, value] of Object.entries(result)) console.log(`${key.padEnd(24)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
 process.exit(0);

@@ -29,6 +29,7 @@ export async function takeTurns(pairs: number, ours: () => Promise<{ rate: numbe
 export async function pairTrain(model: string, { threads, python, compile, pairs }: { threads: number; python: string; compile: boolean; pairs: number }): Promise<Record<string, unknown>> {
   const peer = new Peer(python, 'train.py', ['--model', model, '--threads', String(threads), ...(compile ? ['--compile'] : [])]);
   const ready = await peer.ready;
+  let peerPeak = Number(ready['peak_rss_warmup_mib']);
   const bench = openTrain(model, threads);
   await bench.step();
   await bench.step();
@@ -37,12 +38,15 @@ export async function pairTrain(model: string, { threads, python, compile, pairs
     return { rate: (steps * bench.tokens) / seconds, cpuRate: (steps * bench.tokens) / cpuSeconds, load: otherLoad };
   }, async () => {
     const answer = await peer.ask('2');
+    peerPeak = Number(answer['peak_rss_mib']); // since its warm-up, so that compiling does not count
     return { rate: answer.tokens_per_s, cpuRate: (2 * bench.tokens) / Number(answer['cpu_seconds']), load: answer.other_load };
   });
   peer.close();
+  const ourPeak = statusMiB('VmHWM'), peerStart = Number(ready['rss_before_model_mib']);
   const summary = {
     what: 'train', model, threads, peer: compile ? 'torch.compile' : 'torch eager', isa: bench.backend.info().isa, ...summarise(result),
-    peak_rss_mib: Math.round(statusMiB('VmHWM')), rss_before_model_mib: Math.round(bench.memory.before), peer_peak_rss_mib: ready['peak_rss_mib'], peer_rss_before_model_mib: ready['rss_before_model_mib'],
+    peak_rss_mib: Math.round(ourPeak), rss_before_model_mib: Math.round(bench.memory.before), peer_peak_rss_mib: Math.round(peerPeak), peer_rss_before_model_mib: Math.round(peerStart),
+    memory_above_start: Number(((ourPeak - bench.memory.before) / (peerPeak - peerStart)).toFixed(3)), memory_ratio: Number((ourPeak / peerPeak).toFixed(3)),
   };
   bench.close();
   return summary;
