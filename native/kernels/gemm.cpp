@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t TILE_M = 1024;  // rows of a task, unless there would be too few tasks
 
-/** A block of B, blockK() × tileN(), stays in the second-level cache, while strips of A pass through the first. */
+/** A block of B, blockOf(p) × tileN(p), stays in the second-level cache, while strips of A pass through the first. */
 int64_t cacheBytes() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
   static const int64_t bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -27,17 +27,29 @@ int64_t cacheBytes() {
 #endif
   return 1 << 20;
 }
-int64_t blockK() { return cacheBytes() >= 1 << 20 ? 640 : 384; }
-int64_t tileN() {
-  const int64_t columns = cacheBytes() * 2 / 3 / (4 * blockK()) / 64 * 64;
+constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+bool needsPacking(const Product& p);
+
+/** Length of the blocks that K is walked in. Where C keeps its old value to the end, a block cannot leave its part there.
+ *  Long blocks load and store C less often; where A is packed for each tile of columns and the cache is small, shorter
+ *  ones leave room for wider tiles. */
+int64_t blockOf(const Product& p) {
+  const int64_t most = cacheBytes() < 1 << 20 && needsPacking(p) ? 288 : 640;
+  if (p.K <= most || (p.accumulate && p.alpha != 1.0f)) return p.K;
+  return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, most)), 8) * 8;
+}
+
+/** Columns of a tile: as many as leave a third of the cache to the rest. */
+int64_t tileN(const Product& p) {
+  const int64_t block = cacheBytes() < 1 << 20 ? smaller(blockOf(p), 640) : 640, step = cacheBytes() < 1 << 20 ? 32 : 64;
+  const int64_t columns = cacheBytes() * 2 / 3 / (4 * (block < 1 ? 1 : block)) / step * step;
   return columns < 128 ? 128 : columns > 512 ? 512 : columns;
 }
 
 /** So many strips are packed together: where A lies across the strips, ten lines of memory at a time. */
 constexpr int64_t STRIPS = 168 / MR;
-
-constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // ---- the register kernels by rows and panels -----------------------------------------------------------------------
 
@@ -73,12 +85,6 @@ constexpr Micro pickStream(int64_t rows, std::integer_sequence<int, R...>) {
 Micro streamKernelFor(int64_t rows) { return pickStream(rows, std::make_integer_sequence<int, STREAM_ROWS>()); }
 
 // ---- one task ------------------------------------------------------------------------------------------------------
-
-/** Length of the blocks that K is walked in. Where C keeps its old value to the end, a block cannot leave its part there. */
-int64_t blockOf(const Product& p) {
-  if (p.K <= blockK() || (p.accumulate && p.alpha != 1.0f)) return p.K;
-  return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, blockK())), 8) * 8;
-}
 
 struct Area { int64_t m0, m1, n0, n1; };
 
@@ -248,7 +254,7 @@ struct Grid { int64_t rows, columns, first; };  // tiles down and across, number
 Grid gridOf(const Product& p, int64_t tilesWanted) {
   const int64_t panelGroups = ceilDiv(p.N, NP * PANEL);
   if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {0, 0, 0};
-  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN()), 0};
+  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN(p)), 0};
   if (g.rows == 0) g.rows = 1;
   if (g.columns > panelGroups) g.columns = panelGroups;
   while (g.rows * g.columns < tilesWanted) {
