@@ -41,7 +41,7 @@ export interface BatchOptions {
 /** Longest piece of a prompt read between two tokens of the others. */
 const longestPiece = 128;
 /** While others stream, a piece should not take longer than this. */
-const pieceSeconds = 0.2;
+const pieceSeconds = 0.15;
 
 interface Decoder { readonly program: Program; readonly logits: Tensor; readonly token: Int32Array; readonly seq: Int32Array; readonly pos: Int32Array; readonly table: Int32Array }
 
@@ -113,7 +113,8 @@ export class Batch {
     const reader = this.active.find((p) => !p.sequence.done && p.filled < p.sequence.ids.length - 1);
     if (reader) {
       const others = this.active.some((p) => p !== reader && !p.sequence.done && p.filled >= p.sequence.ids.length - 1);
-      const most = others && this.secondsPerToken > 0 ? Math.max(16, Math.min(longestPiece, Math.floor(pieceSeconds / this.secondsPerToken))) : longestPiece;
+      const quick = this.secondsPerToken > 0 ? Math.floor(pieceSeconds / this.secondsPerToken) : 32;
+      const most = others ? Math.max(16, Math.min(longestPiece, quick)) : longestPiece;
       const count = Math.min(most, reader.sequence.ids.length - 1 - reader.filled);
       if (this.makeRoom(reader, count)) {
         await this.read(reader, count);
