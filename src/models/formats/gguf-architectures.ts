@@ -187,7 +187,8 @@ const deepseek2: GgufArchitecture = {
     return new Map<string, TypedValue>([
       ...commonKeys(config, s.rope), ['attention.head_count_kv', u32(1)],
       ['attention.key_length', u32(s.R + s.rope)], ['attention.value_length', u32(s.R)], ['attention.key_length_mla', u32(s.nope + s.rope)], ['attention.value_length_mla', u32(s.v)],
-      ['attention.kv_lora_rank', u32(s.R)], ...(s.qRank > 0 ? [['attention.q_lora_rank', u32(s.qRank)] as const] : []),
+      // llama.cpp asks for the key even where there is no such rank; 0 says so.
+      ['attention.kv_lora_rank', u32(s.R)], ['attention.q_lora_rank', u32(s.qRank)],
       ...(yarn ? [['rope.scaling.yarn_log_multiplier', f32(0.1 * yarn.mscaleAllDim)] as const] : []),
       ['leading_dense_block_count', u32(s.E > 0 ? s.first : s.L)], ['expert_count', u32(s.E)], ['expert_used_count', u32(s.E > 0 ? positive(config, 'num_experts_per_tok', 1) : 0)],
       ['expert_shared_count', u32(s.shared)], ['expert_feed_forward_length', u32(s.expertF)], ['expert_weights_scale', f32(number(config, 'routed_scaling_factor', 1))],

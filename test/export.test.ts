@@ -1,0 +1,70 @@
+// `tiefsuche export` from the command line, against llama.cpp on the files it wrote: a real llama, qwen2, qwen3 and our own
+// DeepSeek architecture. llama.cpp is fetched, never committed: without it these tests are skipped on a developer's
+// machine and fail where CI is set, naming the command that gets it.
+
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { charTokenizer } from '../src/tokenizer/char-tokenizer.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url)), place = mkdtempSync(join(tmpdir(), 'tiefsuche-export-'));
+after(() => rmSync(place, { recursive: true, force: true }));
+const installed = existsSync(join(root, 'engines/llama/node_modules/node-llama-cpp'));
+const missing = 'llama.cpp is missing; get it with: npm run build && node bin/tiefsuche.js engine install llama';
+const needsLlama = { skip: installed || process.env['CI'] ? false : missing } as const;
+const real = join(root, 'test/data/tiny-rl-arithmetic-sequence');
+
+interface Proof { passed: boolean; problems: string[]; missing: string | null; formatLoss: Side; engineDifference: Side | null; template: { same: boolean } | null; tokens: { same: boolean } }
+interface Side { top1: number; largestMargin: number; meanKl: number; largestLogitDifference: number; greedy: { same: boolean } }
+
+function tiefsuche(...args: string[]): { status: number | null; out: { passed: boolean; files: string[]; parity: Proof; notes: string[]; error?: { code: string; message: string } } } {
+  const done = spawnSync(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args, '--json'], { cwd: root, encoding: 'utf8', env: { ...process.env, TIEFSUCHE_HOME: join(place, 'home') } });
+  return { status: done.status, out: JSON.parse(done.stdout.trim() || done.stderr.trim()) as never };
+}
+
+/** A random model of test/fixtures/tiny with a tokenizer of letters. */
+function tiny(name: string): string {
+  const from = join(root, 'test/fixtures/tiny', name), to = join(place, `model-${name}`);
+  mkdirSync(to, { recursive: true });
+  for (const file of ['model.safetensors', 'config.json']) cpSync(join(from, file), join(to, file));
+  const { tokenizerJson, tokenizerConfig } = charTokenizer([...'abcdefghij äß€\n1'], { tokens: ['<e>', '<u>'], eos: '<e>', unk: '<u>' });
+  writeFileSync(join(to, 'tokenizer.json'), JSON.stringify(tokenizerJson));
+  writeFileSync(join(to, 'tokenizer_config.json'), JSON.stringify(tokenizerConfig));
+  return to;
+}
+
+for (const [name, model] of [['a real llama', (): string => real], ...['llama', 'qwen2', 'qwen3', 'deepseek-v3', 'deepseek-v3-groups', 'deepseek-v3-qlora-yarn'].map((n) => [n, (): string => tiny(n)] as const)] as const) {
+  test(`${name} in F32 says the same in llama.cpp`, needsLlama, () => {
+    if (!installed) throw new Error(missing);
+    const out = join(place, `out-${name.replaceAll(' ', '-')}`), { status, out: { passed, parity } } = tiefsuche('export', model(), '--to', 'gguf', '--out', out);
+    assert.equal(status, 0, parity?.problems.join('; '));
+    assert.ok(passed && parity.missing === null && parity.tokens.same && (parity.template?.same ?? true));
+    assert.equal(parity.formatLoss.largestLogitDifference, 0);
+    const { top1, largestMargin, greedy } = parity.engineDifference!;
+    assert.ok(top1 >= 0.995 && largestMargin < 0.02 && greedy.same);
+    assert.equal((JSON.parse(readFileSync(join(out, 'parity.json'), 'utf8')) as { passed: boolean }).passed, true);
+  });
+}
+
+test('Q8_0 for Ollama: format loss apart from engine difference, fallbacks listed, a Modelfile beside it', needsLlama, () => {
+  if (!installed) throw new Error(missing);
+  const out = join(place, 'ollama'), { status, out: { parity, files, notes } } = tiefsuche('export', real, '--to', 'ollama', '--out', out);
+  assert.equal(status, 0, parity?.problems.join('; '));
+  assert.ok(parity.formatLoss.meanKl > 0 && parity.formatLoss.meanKl < 1e-3 && parity.engineDifference!.meanKl < 1e-3);
+  assert.ok(files.includes('Modelfile') && notes.some((n) => /4 × F16 \(rows of 344\)/.test(n)));
+  assert.match(readFileSync(join(out, 'Modelfile'), 'utf8'), /^FROM \.\/tiny-rl-arithmetic-sequence\.Q8_0\.gguf\nTEMPLATE """.*\{\{ \.Content \}\}/s);
+});
+
+test('a folder that holds something else is not replaced, and a failing export leaves nothing', () => {
+  const taken = join(place, 'taken');
+  mkdirSync(taken);
+  writeFileSync(join(taken, 'letter.txt'), 'mine');
+  assert.equal(tiefsuche('export', real, '--to', 'hf', '--out', taken).out.error?.code, 'EXISTS');
+  const none = join(place, 'none');
+  assert.equal(tiefsuche('export', real, '--to', 'hf', '--format', 'Q8_0', '--out', none).out.error?.code, 'USAGE');
+  assert.equal(existsSync(none), false);
+});
