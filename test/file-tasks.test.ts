@@ -8,6 +8,11 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { reward } from '../src/reasoning/thinking.ts';
 import { digitSequence, verifiers } from '../src/reasoning/verifiers.ts';
+import { textSide } from '../src/models/language-model.ts';
+import { longestPrompt, problemPrompt } from '../src/reasoning/problems.ts';
+import { taskTokenizer } from '../src/reasoning/task-tokenizer.ts';
+import { taskNamed } from '../src/reasoning/tasks/index.ts';
+import { packBatches } from '../src/training/batches.ts';
 import { fileTask } from '../src/training/file-task.ts';
 
 const recipes = fileURLToPath(new URL('../recipes/', import.meta.url));
@@ -45,4 +50,17 @@ test('rows of Parquet and JSON lines are problems; train and test come from thei
     assert.equal(reward(sums, problem, '<think>2+3=5</think>It is 5'), 1);
     await assert.rejects(fileTask({ task: 'x', file: 'b.jsonl' }, folder), /there is no data file/);
   } finally { rmSync(folder, { recursive: true, force: true }); }
+});
+
+test('the longest row of a file is planned for, wherever it stands; an example that was not is refused in words', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tiefsuche-rows-')), text = textSide({ ...taskTokenizer([taskNamed('arithmetic')]), generationConfig: {} });
+  try {
+    const rows = Array.from({ length: 900 }, (_, i) => JSON.stringify({ question: Array.from({ length: i === 777 ? 150 : 5 }, (__, j) => (i + j) % 10).join('+'), answer: '7' }));
+    writeFileSync(join(folder, 'a.jsonl'), rows.join('\n'));
+    const source = await fileTask({ task: 'sums', file: 'a.jsonl' }, folder), mix = { tasks: [{ task: 'sums', weight: 1, source }], languages: ['en' as const] };
+    const length = problemPrompt(text, source.generate({ seed: 1, index: 777, difficulty: 1, language: 'en', split: 'test' })).length;
+    assert.ok(length > 150);
+    assert.equal(longestPrompt(text, mix, 1, 'train'), length + 8);
+  } finally { rmSync(folder, { recursive: true, force: true }); }
+  assert.throws(() => packBatches([{ ids: new Int32Array(40), from: 3 }], { coefficient: 1, limits: { tokens: 30 } }), /an example of 40 tokens came, and memory was planned for 30/);
 });

@@ -6,7 +6,7 @@ import type { SamplerSettings } from '../engine/ops/sample.ts';
 import type { LanguageModel } from '../models/language-model.ts';
 import { stopIds } from '../models/language-model.ts';
 import { type ProblemMix, drawFrom, problemPrompt } from '../reasoning/problems.ts';
-import type { Rollout } from '../reasoning/rollout.ts';
+import { type Rollout, roomFor } from '../reasoning/rollout.ts';
 import { noThinking, reward, thinkOpen, splitThought } from '../reasoning/thinking.ts';
 import { wilson } from './interval.ts';
 
@@ -48,7 +48,7 @@ export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mi
   const longest = Math.max(...prompts.map((p) => p.length));
   if (longest >= rollout.maxTokens) throw new TiefsucheError('INPUT', `a prompt of ${longest} tokens leaves no room for an answer: there are ${rollout.maxTokens} positions`, { hint: 'Raise evaluation.max_prompt_tokens in the recipe, or shorten the prompts; `tiefsuche data inspect` shows their lengths.' });
   await rollout.refresh();
-  const completions = await rollout.generate(prompts.map((prompt) => ({ prompt, maxNew: options.maxNew, streams: [0] })), {
+  const completions = await rollout.generate(prompts.map((prompt) => ({ prompt, maxNew: roomFor(prompt, rollout, options.maxNew), streams: [0] })), {
     stops: stopIds(language), settings: evaluationSampler, ...(options.cancel && { cancel: options.cancel }),
   });
   language.model.unpack();

@@ -34,6 +34,14 @@ export function problemPrompt(text: TextSide, problem: Problem): Int32Array {
   return promptIds(text, problem.messages ?? [{ role: 'user', content: problem.prompt }]);
 }
 
+/** Tokens of the longest prompt: of all of a list (its longest texts are tried), and of many draws of what is drawn, with a little room. */
+export function longestPrompt(text: TextSide, mix: ProblemMix, seed: number, split: Split): number {
+  const length = (prompt: string): number => promptIds(text, [{ role: 'user', content: prompt }]).length;
+  const lists = mix.tasks.flatMap(({ source }) => [...(source?.prompts?.(split) ?? [])].sort((a, b) => b.length - a.length).slice(0, 200));
+  const drawn = mix.tasks.some(({ source }) => !source?.prompts) ? Array.from({ length: 400 }, (_, i) => drawProblem(mix, seed, i, split).problem.prompt) : [];
+  return [...lists, ...drawn].reduce((most, prompt) => Math.max(most, length(prompt)), 0) + 8;
+}
+
 /** Prompt and demonstration as ids; the loss is taken from `from` on. */
 export function demonstration(text: TextSide, { problem, task, random }: Drawn, inHead = 0): { ids: Int32Array; from: number } {
   const manner = inHead > 0 && random.chance(inHead) ? 'head' : 'paper';

@@ -61,6 +61,9 @@ interface Row {
   tokens: number[]; logp: number[]; support: Int32Array[];
 }
 
+/** New tokens that a prompt leaves room for: fewer than wanted where it is longer than was planned for. */
+export const roomFor = (prompt: Int32Array, rollout: Rollout, wanted: number): number => Math.max(1, Math.min(wanted, rollout.maxTokens + 1 - prompt.length));
+
 const stride = 8;
 const prefillRows = 512;
 

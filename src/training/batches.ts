@@ -1,5 +1,6 @@
 // From token sequences to batches: packed without padding, split into micro-batches by a token budget.
 
+import { TiefsucheError } from '../errors.ts';
 import type { Batch } from '../models/loss.ts';
 
 export interface Example {
@@ -13,7 +14,7 @@ export interface Example {
   readonly support?: readonly Int32Array[] | null;
 }
 
-/** How large a micro-batch may be; a sequence that is larger by itself stands alone. Memory is planned for these. */
+/** How large a micro-batch may be; a sequence with more targets or support by itself stands alone. Memory is planned for these. */
 export interface Limits {
   readonly tokens: number;
   /** Rows with a target. */
@@ -39,6 +40,8 @@ export const spansOf = (e: Example): readonly (readonly [number, number])[] => e
 
 /** Packs the examples, in order, into micro-batches. */
 export function packBatches(examples: readonly Example[], options: PackOptions): Batch[] {
+  const long = examples.find((e) => e.ids.length - 1 > options.limits.tokens);
+  if (long) throw new TiefsucheError('INPUT', `an example of ${long.ids.length} tokens came, and memory was planned for ${options.limits.tokens} in one pass`, { hint: 'Raise micro_tokens of the stage, or leave such examples out.' });
   return groupsOf(examples, options.limits).map((group) => pack(group, options));
 }
 

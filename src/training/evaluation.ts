@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { LanguageModel } from '../models/language-model.ts';
 import { type FamilyAccuracy, taskAccuracy } from '../evaluation/task-accuracy.ts';
 import { withFiles } from './file-task.ts';
+import { longestPrompt } from '../reasoning/problems.ts';
 import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
 import { problemsSchema } from './settings.ts';
 
@@ -37,9 +38,15 @@ export async function evaluate(language: LanguageModel, rollout: Rollout, settin
   return { mean: families.reduce((s, f) => s + f.accuracy, 0) / families.length, families };
 }
 
-/** The sampler that evaluations use: many rows, for the longest prompts of tasks. */
-export const evaluationRollout = ({ model }: LanguageModel, { max_prompt_tokens, max_new_tokens }: EvaluationSettings, maxRows = 192): RolloutOptions =>
-  ({ maxRows, maxTokens: Math.min(model.maxPositions, max_prompt_tokens + max_new_tokens) });
+/** Tokens of the longest prompt of an evaluation: what the recipe says, or more where a file has longer ones. */
+export async function longestEvaluated(language: LanguageModel, { problems, seed, max_prompt_tokens }: EvaluationSettings, folder: string): Promise<number> {
+  if (!problems?.tasks.some((t) => t.file !== undefined)) return max_prompt_tokens;
+  return Math.max(max_prompt_tokens, longestPrompt(language, await withFiles(problems, folder), seed, 'test'));
+}
+
+/** The sampler that evaluations use: many rows, for prompts of that many tokens. */
+export const evaluationRollout = ({ model }: LanguageModel, { max_new_tokens }: EvaluationSettings, prompt: number, maxRows = 192): RolloutOptions =>
+  ({ maxRows, maxTokens: Math.min(model.maxPositions, prompt + max_new_tokens) });
 
 /** The first problems of each family in turn, as many as there are. */
 export function shownAnswers(evaluation: Evaluation, count: number): { task: string; prompt: string; thinking: string; content: string; expected: string; right: boolean }[] {

@@ -33,6 +33,7 @@ export async function fileTask({ task: name, file, test_file, verifier = 'exact'
   return {
     name, title: { de: name, en: name }, difficulties: [{ level: 1, meaning: { de: file!, en: file! } }], defaultDifficulty: 1, phrases: [], thinks: thinking,
     instances: () => train.length,
+    prompts: (split) => (split === 'train' ? train : test).map((row) => row.prompt),
     generate({ seed, index, language, split }): Problem {
       const rows = split === 'train' ? train : test, at = split === 'train' ? new RandomStream(seed, 2 ** 43 + index).integer(0, rows.length - 1) : index % rows.length;
       const { prompt, messages, expected } = rows[at]!;

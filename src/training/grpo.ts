@@ -11,7 +11,8 @@ import { z } from 'zod';
 import { RandomStream } from '../engine/random.ts';
 import { scheduleFactor } from '../engine/optimizers.ts';
 import { stopIds } from '../models/language-model.ts';
-import { type Drawn, drawProblem, problemPrompt } from '../reasoning/problems.ts';
+import { type Drawn, drawProblem, longestPrompt, problemPrompt } from '../reasoning/problems.ts';
+import { roomFor } from '../reasoning/rollout.ts';
 import { reward } from '../reasoning/thinking.ts';
 import { withFiles } from './file-task.ts';
 import type { Batch } from '../models/loss.ts';
@@ -74,7 +75,7 @@ export const grpo = defineMethod({
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
     const schedule = scheduleOf(settings.schedule), data = await withFiles(settings.data, folder);
     const cut = settings.top_k > 0 || settings.top_p < 1 || settings.min_p > 0;
-    const longest = longestPrompt();
+    const longest = longestPrompt(language, data, seed, 'train');
     const supportCap = cut ? settings.top_k || language.model.dims.vocab : 0, maxTokens = longest + settings.max_new_tokens, maxRows = settings.prompts * settings.samples;
     const sampler = { temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p, minP: settings.min_p, seed };
     const rollout = makeRollout({ maxRows, maxTokens, supportCap });
@@ -84,13 +85,6 @@ export const grpo = defineMethod({
     const reference = settings.beta > 0 ? new ReferencePolicy(language.model, arena) : undefined;
     let success: number[] = data.tasks.map(() => 0.5);
     let updates = 0;
-
-    /** Prompts vary by a few tokens: room for the longest of a few hundred and a little more. */
-    function longestPrompt(): number {
-      let n = 0;
-      for (let i = 0; i < 400; i++) n = Math.max(n, problemPrompt(language, drawProblem(data, seed, i, 'train').problem).length);
-      return n + 8;
-    }
 
     /** The batches with what the reference policy thinks of their targets. */
     async function referred(batches: readonly Batch[], tokens: number): Promise<{ batches: Batch[]; logp: Float32Array[]; flops: number }> {
@@ -110,7 +104,7 @@ export const grpo = defineMethod({
         await rollout.refresh();
         const flopsBefore = rollout.flops;
         const completions = await rollout.generate(
-          prompts.map((prompt, i) => ({ prompt, maxNew: settings.max_new_tokens, streams: Array.from({ length: settings.samples }, (_, s) => ((step * settings.prompts + i) * settings.samples + s) % 2 ** 31) })),
+          prompts.map((prompt, i) => ({ prompt, maxNew: roomFor(prompt, rollout, settings.max_new_tokens), streams: Array.from({ length: settings.samples }, (_, s) => ((step * settings.prompts + i) * settings.samples + s) % 2 ** 31) })),
           { stops: stopIds(language), cancel, settings: sampler });
         language.model.unpack();
 

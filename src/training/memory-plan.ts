@@ -8,7 +8,7 @@ import { Arena } from '../engine/program.ts';
 import type { LanguageModel } from '../models/language-model.ts';
 import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
 import { evaluationSampler } from '../evaluation/task-accuracy.ts';
-import { evaluationRollout } from './evaluation.ts';
+import { evaluationRollout, longestEvaluated } from './evaluation.ts';
 import { startStage } from './methods.ts';
 import { makeModel } from './model-source.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
@@ -73,7 +73,7 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
     rollouts.forEach((rollout) => rollout.close());
     stage.close();
   }
-  const evaluation = fittingEvaluation(backend, language, recipe, Math.max(...phases.map((p) => p.bytes)));
+  const evaluation = fittingEvaluation(backend, language, recipe, await longestEvaluated(language, recipe.evaluation, folder), Math.max(...phases.map((p) => p.bytes)));
   if (recipe.evaluation.problems) phases.push({ name: 'evaluation', bytes: evaluation.bytes, note: `${evaluation.options.maxRows} rows, up to ${evaluation.options.maxTokens} tokens` });
 
   const arenaBytes = Math.ceil(Math.max(...phases.map((p) => p.bytes)) * 1.02) + 65536; // smaller shapes may pack a little worse
@@ -93,9 +93,9 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
 const sampledBytes = (rollout: Rollout, programs: readonly { readonly arenaBytes: number }[]): number => rollout.bytes + Math.max(...programs.map((p) => p.arenaBytes)) + 64;
 
 /** Evaluations take as many rows as fit the arena that training needs anyway: what they find does not depend on it. */
-function fittingEvaluation(backend: DryBackend, language: LanguageModel, { evaluation }: TrainingRecipe, bytes: number): { options: RolloutOptions; bytes: number } {
+function fittingEvaluation(backend: DryBackend, language: LanguageModel, { evaluation }: TrainingRecipe, prompt: number, bytes: number): { options: RolloutOptions; bytes: number } {
   for (let maxRows = 192; ; maxRows = Math.floor(maxRows * 0.75)) {
-    const options = evaluationRollout(language, evaluation, maxRows), rollout = new Rollout(language.model, new Arena(backend), options);
+    const options = evaluationRollout(language, evaluation, prompt, maxRows), rollout = new Rollout(language.model, new Arena(backend), options);
     const needed = sampledBytes(rollout, rollout.plan(evaluationSampler));
     rollout.close();
     if (needed <= bytes || maxRows <= 24) return { options, bytes: needed };

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { TiefsucheError } from '../errors.ts';
 import { RandomStream } from '../engine/random.ts';
 import type { TextSide } from '../models/language-model.ts';
-import type { Example } from './batches.ts';
+import { type Example, targetCount } from './batches.ts';
 import { dialogueOf } from './dialogue.ts';
 import { dialogueExamples } from './dialogue-examples.ts';
 import { readRows } from './rows-file.ts';
@@ -32,7 +32,10 @@ export async function readExamples(language: TextSide, folder: string, { file, m
   return examples;
 }
 
-export async function fileExamples(language: TextSide, folder: string, { file, test_file, max_tokens }: z.output<typeof fileSchema>, seed: number, heldout: number): Promise<{ train: (index: number) => Example; test: Example[] }> {
+/** The examples with the most tokens and with the most targets: what memory must be planned for. */
+export const largest = (examples: readonly Example[]): Example[] => [(e: Example) => e.ids.length, targetCount].map((size) => examples.reduce((most, e) => (size(e) > size(most) ? e : most)));
+
+export async function fileExamples(language: TextSide, folder: string, { file, test_file, max_tokens }: z.output<typeof fileSchema>, seed: number, heldout: number): Promise<{ train: (index: number) => Example; test: Example[]; /** What needs the most room. */ longest: Example[] }> {
   let train = await readExamples(language, folder, { file, max_tokens }), test: Example[];
   if (test_file) test = (await readExamples(language, folder, { file: test_file, max_tokens })).slice(0, heldout);
   else {
@@ -46,5 +49,5 @@ export async function fileExamples(language: TextSide, folder: string, { file, t
     if (!shuffled) { orders.clear(); orders.set(epoch, shuffled = new RandomStream(seed, 2 ** 41 + epoch).shuffle([...train.keys()])); }
     return shuffled;
   };
-  return { train: (index) => train[order(Math.floor(index / train.length))[index % train.length]!]!, test };
+  return { train: (index) => train[order(Math.floor(index / train.length))[index % train.length]!]!, test, longest: largest([...train, ...test]) };
 }

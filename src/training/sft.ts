@@ -13,7 +13,7 @@ import { type Example, emptyBatch, limitsFor, packBatches, targetCount } from '.
 import { type StageContext, defineMethod } from './method.ts';
 import { withFiles } from './file-task.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
-import { fileExamples, fileSchema, readExamples } from './sft-file.ts';
+import { fileExamples, fileSchema, largest, readExamples } from './sft-file.ts';
 import { Updater } from './updater.ts';
 
 const schema = z.strictObject({
@@ -47,8 +47,9 @@ export const sft = defineMethod({
     const schedule = scheduleOf(settings.schedule);
     const source = await sourceOf(context, settings);
     const examplesOf = (step: number): Example[] => Array.from({ length: settings.batch }, (_, i) => source.train(step * settings.batch + i));
-    const limits = limitsFor(Array.from({ length: Math.min(settings.steps, 48) }, (_, step) => examplesOf(step)), settings.micro_tokens);
     const also = await Promise.all(settings.heldout_also.map(async ({ name, ...file }) => ({ name, examples: (await readExamples(language, context.folder, file)).slice(0, settings.heldout_size) })));
+    const planned = [...source.longest, ...also.flatMap((a) => largest(a.examples))].map((e) => [e]);
+    const limits = limitsFor([...Array.from({ length: Math.min(settings.steps, 48) }, (_, step) => examplesOf(step)), ...planned], settings.micro_tokens);
     const scored = [...(source.test ? [{ name: 'heldout_loss', examples: source.test }] : []), ...also.map((a) => ({ ...a, name: `heldout_loss_${a.name}` }))];
     const packScored = (examples: readonly Example[], coefficient: number): Batch[] => packBatches(examples, { coefficient, limits });
     let heldout: { step: number; loss: number }[] = [];
@@ -100,10 +101,11 @@ export const sft = defineMethod({
       return sum;
     }
 
-    async function sourceOf({ folder }: StageContext, { data, heldout_size }: z.output<typeof schema>): Promise<{ train: (index: number) => Example; test: Example[] | null }> {
+    async function sourceOf({ folder }: StageContext, { data, heldout_size }: z.output<typeof schema>): Promise<{ train: (index: number) => Example; test: Example[] | null; longest: readonly Example[] }> {
       if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size);
       const mix = await withFiles(data, folder), perFamily = Math.ceil(heldout_size / mix.tasks.length);
       return {
+        longest: [],
         train: (index) => demonstration(language, drawProblem(mix, seed, index, 'train'), data.in_head),
         test: mix.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(mix, family, seed + 1, i, 'test'), data.in_head))),
       };

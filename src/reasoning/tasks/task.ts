@@ -60,6 +60,8 @@ export interface Task<Data = unknown> {
   /** The same request gives the same problem, on any machine; German and English differ in the wording alone. */
   generate(request: ProblemRequest): Problem<Data>;
   /** An expert's demonstration: every statement in it is true, and each follows from text near by. */
+  /** All prompts of a split, where they are a list and not drawn: the longest of them can be planned for. */
+  prompts?(split: Split): readonly string[];
   solve(problem: Problem<Data>, rng: RandomStream, manner?: Manner): Solution;
   verify(problem: Problem<Data>, answer: string): boolean;
   /** Part of the reward for an answer that is partly right, below 1; none by default. */
