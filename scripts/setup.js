@@ -49,7 +49,7 @@ function run(command, args, options = {}) {
 
 step('install', ['package-lock.json'], 'node_modules', () => {
   process.stderr.write('npm packages …\n');
-  if (!run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])) {
+  if (!run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'])) {
     console.error('npm could not install the packages (see above). Nothing else was changed; run the same command again when the registry is reachable.');
     process.exit(1);
   }

@@ -76,12 +76,14 @@ export function ggufConfig(file: GgufFile): ModelConfig {
   if (latent) {
     const R = whole('attention.kv_lora_rank'), rope = whole('rope.dimension_count'), wide = number('attention.key_length_mla', 0);
     if (wide <= rope) throw unsupportedError(path, 'it lacks attention.key_length_mla: it was made before llama.cpp split kv_b_proj', 'Convert the model again with a current llama.cpp, or use the Hugging Face folder.');
-    const qRank = count('attention.q_lora_rank', 0), experts = count('expert_count', 0);
+    const qRank = count('attention.q_lora_rank', 0), experts = count('expert_count', 0), groups = whole('expert_group_count', 1);
+    const softmax = count('expert_gating_func', 1) === 1; // files of V2 and V2.5 do not say it, llama.cpp takes softmax then
+    if (softmax && groups > 1) throw unsupportedError(path, 'it is a DeepSeek-V2 that chooses its experts by groups', 'Use its Hugging Face folder.');
     return {
       ...common, num_key_value_heads: heads, q_lora_rank: qRank || null, kv_lora_rank: R, qk_nope_head_dim: wide - rope, qk_rope_head_dim: rope, v_head_dim: whole('attention.value_length_mla'),
       n_routed_experts: experts, n_shared_experts: count('expert_shared_count', 0), num_experts_per_tok: experts > 0 ? whole('expert_used_count') : 1, moe_intermediate_size: whole('expert_feed_forward_length', 1),
       first_k_dense_replace: count('leading_dense_block_count', 0), routed_scaling_factor: number('expert_weights_scale', 1), norm_topk_prob: flag('expert_weights_norm', false),
-      scoring_func: count('expert_gating_func', 2) === 1 ? 'softmax' : 'sigmoid', topk_method: 'noaux_tc', n_group: whole('expert_group_count', 1), topk_group: whole('expert_group_used_count', 1), rope_interleave: true,
+      scoring_func: softmax ? 'softmax' : 'sigmoid', topk_method: 'noaux_tc', n_group: groups, topk_group: whole('expert_group_used_count', 1), rope_interleave: true,
     };
   }
   if (count('expert_count', 0) !== 0) throw unsupportedError(path, 'it is a mixture of experts', 'Dense files and deepseek2 are read; use the Hugging Face folder.');
