@@ -75,7 +75,7 @@ type Action = (command: Command, args: (string | undefined)[], options: Record<s
 
 function addCommand(program: Parser, command: Command, action: Action): void {
   const bold = styleFor(process.stdout).bold;
-  const parser = program.command(command.name).summary(command.summary).description(command.description ?? `${command.summary}.`);
+  const parser = program.command(command.name).summary(command.summary).description(command.description?.replace(/\n(?!\n)/g, ' ') ?? `${command.summary}.`) // commander breaks the lines;
   for (const { name, text, choices } of command.arguments ?? []) {
     const argument = new Argument(name, text);
     parser.addArgument(choices ? argument.choices(choices) : argument);

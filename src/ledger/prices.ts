@@ -11,8 +11,8 @@ import type { Declared, RunStart } from './events.ts';
 import type { WattsPerThread } from './meters/cpu-watts.ts';
 
 const defaults = {
-  electricity: { value: 0.372, year: 2026, source: 'German households on average, BDEW Strompreisanalyse' },
-  grid: { value: 363, year: 2024, source: 'German mix, direct CO2 per kWh, Umweltbundesamt (estimate)' },
+  electricity: { value: 0.372, year: 2026, source: 'declared default: German households on average, BDEW Strompreisanalyse, as quoted by others' },
+  grid: { value: 363, year: 2024, source: 'declared default: German mix, direct CO2 per kWh, Umweltbundesamt (estimate), as quoted by others' },
 } satisfies Record<string, Declared>;
 
 const settings = z.strictObject({

@@ -16,7 +16,7 @@ export const fileSchema = z.strictObject({
   file: z.string(),
   /** Rows kept back for the held-out loss come from this file, or else from the end of `file`. */
   test_file: z.string().optional(),
-  /** Longer examples are left out (their number is reported). */
+  /** Longer examples are left out; `tiefsuche data inspect` shows their lengths. */
   max_tokens: z.int().min(2).default(512),
 });
 
