@@ -57,10 +57,13 @@ export function ggufConfig(file: GgufFile): ModelConfig {
     throw unsupportedError(path, `its rotary scaling is ${quoted(scaling)}`, 'none, linear and yarn are read; use the Hugging Face folder.');
   }
   const log = latent ? number('rope.scaling.yarn_log_multiplier', 0) * 10 : 0;
+  // What is counted here becomes lists: the tensors must be there.
+  const blocks = whole('block_count');
+  if (blocks > tensors.size) throw formatError(path, `${key('block_count')} is ${blocks}, but there are only ${tensors.size} tensors`);
   const common = {
     architectures: [classNames[architecture.modelType]], model_type: architecture.modelType,
     vocab_size: embedding.shape[0]!, hidden_size: hidden, intermediate_size: whole('feed_forward_length'),
-    num_hidden_layers: whole('block_count'), num_attention_heads: heads, hidden_act: 'silu',
+    num_hidden_layers: blocks, num_attention_heads: heads, hidden_act: 'silu',
     max_position_embeddings: whole('context_length'), rms_norm_eps: number('attention.layer_norm_rms_epsilon'), rope_theta: number('rope.freq_base', 10000),
     rope_scaling: scaling === undefined || scaling === 'none' ? null : {
       rope_type: scaling, factor: number('rope.scaling.factor'),
@@ -77,6 +80,8 @@ export function ggufConfig(file: GgufFile): ModelConfig {
     const R = whole('attention.kv_lora_rank'), rope = whole('rope.dimension_count'), wide = number('attention.key_length_mla', 0);
     if (wide <= rope) throw unsupportedError(path, 'it lacks attention.key_length_mla: it was made before llama.cpp split kv_b_proj', 'Convert the model again with a current llama.cpp, or use the Hugging Face folder.');
     const qRank = count('attention.q_lora_rank', 0), experts = count('expert_count', 0), groups = whole('expert_group_count', 1);
+    const router = [...tensors].find(([tensor]) => tensor.endsWith('.ffn_gate_inp.weight'))?.[1].shape[0] ?? 0;
+    if (experts !== router) throw formatError(path, `${key('expert_count')} is ${experts}, but the router chooses among ${router}`);
     const softmax = count('expert_gating_func', 1) === 1; // files of V2 and V2.5 do not say it, llama.cpp takes softmax then
     if (softmax && groups > 1) throw unsupportedError(path, 'it is a DeepSeek-V2 that chooses its experts by groups', 'Use its Hugging Face folder.');
     return {
