@@ -29,7 +29,7 @@ export function splitThought(text: string, options: { inside?: boolean } = {}): 
 }
 
 /** Length of the longest end of `text` that is a beginning of `tag`, but not all of it. */
-function openEnd(text: string, tag: string): number {
+export function openEnd(text: string, tag: string): number {
   for (let length = Math.min(text.length, tag.length - 1); length > 0; length--) {
     if (text.endsWith(tag.slice(0, length))) return length;
   }

@@ -1,5 +1,7 @@
 // Looks for stop strings in text that arrives in pieces, cut anywhere. What may still become one is held back.
 
+import { openEnd } from '../../reasoning/thinking.ts';
+
 export class StopFinder {
   private readonly stops: readonly string[];
   private held = '';
@@ -28,12 +30,4 @@ export class StopFinder {
     this.held = '';
     return rest;
   }
-}
-
-/** Length of the longest end of `text` that begins `word`, but is not all of it. */
-export function openEnd(text: string, word: string): number {
-  for (let length = Math.min(text.length, word.length - 1); length > 0; length--) {
-    if (text.endsWith(word.slice(0, length))) return length;
-  }
-  return 0;
 }

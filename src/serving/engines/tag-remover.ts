@@ -1,8 +1,7 @@
 // Takes thinking tags out of an answer that comes in pieces, cut anywhere. A well-formed thought never gets here; but a
 // model may close one that it never opened, or open a second, and clients rely on `content` being without tags.
 
-import { thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
-import { openEnd } from './stop-finder.ts';
+import { openEnd, thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
 
 export class TagRemover {
   private held = '';
