@@ -44,7 +44,8 @@ export async function inspectData(side: TextSide, path: string, testPath?: strin
   };
 }
 
-async function readDialogues(path: string): Promise<Dialogue[]> {
+/** What the rows of a file say; one at least. */
+export async function readDialogues(path: string): Promise<Dialogue[]> {
   const dialogues = (await readRows(path)).map((row, i) => dialogueOf(row, `${path}, row ${i + 1}`));
   if (dialogues.length === 0) throw new TiefsucheError('INPUT', `${path} has no rows`);
   return dialogues;

@@ -9,10 +9,9 @@ import { writeFileAtomic } from '../durable-file.ts';
 import type { TextSide } from '../models/language-model.ts';
 import type { VerifierName } from '../reasoning/verifiers.ts';
 import { type Example, spansOf } from './batches.ts';
-import { type Dialogue, dialogueOf } from './dialogue.ts';
+import type { Dialogue } from './dialogue.ts';
 import { dialogueExamples } from './dialogue-examples.ts';
-import { fingerprint } from './data-report.ts';
-import { readRows } from './rows-file.ts';
+import { fingerprint, readDialogues } from './data-report.ts';
 
 export type Metric = 'exact' | 'choice' | 'number' | 'bits_per_byte';
 
@@ -37,10 +36,9 @@ const endsInNumber = /(^|####)\s*[-+]?(\d{1,3}([.,]\d{3})+|\d+)([.,]\d+)?\s*[^\s
 const longestAnswer = 40, mostChoices = 24;
 
 export async function prepareData(trainPath: string, testPath: string | undefined): Promise<PreparedData> {
-  const read = async (path: string): Promise<Dialogue[]> => (await readRows(path)).map((row, i) => dialogueOf(row, `${path}, row ${i + 1}`));
   const once = (rows: readonly Dialogue[]): Dialogue[] => [...new Map(rows.map((d) => [fingerprint(d, 'whole'), d])).values()];
-  const given = await read(trainPath);
-  let train = once(given), test = testPath === undefined ? [] : await read(testPath);
+  const given = await readDialogues(trainPath);
+  let train = once(given), test = testPath === undefined ? [] : await readDialogues(testPath);
   const duplicates = given.length - train.length, heldBack = testPath === undefined;
   if (heldBack) { // by their hashes: the same rows whatever their order in the file
     const sorted = [...train].sort((a, b) => (fingerprint(a, 'question') < fingerprint(b, 'question') ? -1 : 1));
