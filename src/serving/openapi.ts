@@ -15,8 +15,10 @@ export function openapiDocument(routes: readonly Route[]): Record<string, unknow
   const failure = { description: 'What went wrong.', content: { 'application/json': { schema: reference(errorSchema, 'output') } } };
   for (const { method, path, summary, body, answers } of routes) {
     const content = Object.fromEntries(Object.entries(answers).map(([type, schema]) => [type, { schema: schema ? reference(schema, 'output') : type === 'text/plain' ? { type: 'string' } : { type: 'object' } }]));
-    (paths[path] ??= {})[method] = {
+    const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+    (paths[path.replace(/:(\w+)/g, '{$1}')] ??= {})[method] = {
       summary, operationId: `${method}${path.replace(/[^A-Za-z0-9]+(.)/g, (_, c: string) => c.toUpperCase())}`,
+      ...(parameters.length > 0 && { parameters }),
       ...(body && { requestBody: { required: true, content: { 'application/json': { schema: reference(body, 'input') } } } }),
       responses: { 200: { description: 'Done.', content }, default: failure },
     };

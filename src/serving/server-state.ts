@@ -22,6 +22,9 @@ export interface Limits {
 }
 
 export interface ServerState {
+  /** The address it listens on, and further names under which it is reached. */
+  readonly host: string;
+  readonly names: readonly string[];
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
   readonly metrics: Metrics;

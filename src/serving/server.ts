@@ -1,7 +1,7 @@
 // The HTTP server: opens the models, listens on the loopback, and stops in order: no new requests, a moment for the open
 // ones, then they are ended with what they have, and the engines are closed.
 
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { statSync } from 'node:fs';
 import type { Server } from 'node:http';
@@ -9,10 +9,12 @@ import { TiefsucheError } from '../errors.ts';
 import { ApiError } from './api-error.ts';
 import { openWorkerEngine } from './engines/worker-engine.ts';
 import type { WorkerOptions } from './engines/engine-worker.ts';
-import { checkHost, checkOrigin, isLoopback } from './guard.ts';
+import { checkOrigin, closedPolicy, hostCheck, isLoopback, securityHeaders } from './guard.ts';
 import { makeMetrics } from './metrics.ts';
+import type { RouteEnv } from './route.ts';
 import { alternatives, routes } from './routes/index.ts';
 import type { ServedModel, ServerState } from './server-state.ts';
+import { localUser, requireAccess } from './user.ts';
 
 export interface ServeOptions {
   readonly models: readonly { readonly id: string; readonly path: string }[];
@@ -49,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const widest = Math.max(...[...served.values()].map(({ engine }) => engine.description.context));
     // 16 bytes a token is far more than any language takes; the rest is for short contexts.
     const limits = { maxQueue: options.maxQueue, timeLimit: options.timeLimit, bodyBytes: Math.max(2 ** 20, widest * 16) };
-    const state: ServerState = { models: served, limits, metrics: makeMetrics(served), open: new Set(), stopping: false };
+    const state: ServerState = { host, names: [], models: served, limits, metrics: makeMetrics(served), open: new Set(), stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
     await listen(server, host, options.port);
     const { port } = server.address() as { port: number };
@@ -60,24 +62,34 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
 }
 
-/** All routes behind the guards. */
-export function makeApp(state: ServerState): Hono<{ Bindings: HttpBindings }> {
-  const app = new Hono<{ Bindings: HttpBindings }>();
+/** All routes behind the guards: where from, who, and whether they may. */
+export function makeApp(state: ServerState): Hono<RouteEnv> {
+  const app = new Hono<RouteEnv>(), checkHost = hostCheck(state.host, state.names);
   app.use(async (c, next) => {
-    checkHost(c.req.header('host'));
-    checkOrigin(c.req.header('origin'), c.req.header('host'));
+    await next(); // errors are answers by then
+    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
+    if (!c.res.headers.has('Content-Security-Policy')) c.header('Content-Security-Policy', closedPolicy);
+    state.metrics.requests.inc({ route: c.get('route') ?? 'other', status: String(c.res.status) });
+  });
+  app.use(async (c, next) => {
+    const header = (name: string): string | undefined => c.req.header(name), host = header('host');
+    checkHost(host);
+    checkOrigin({ origin: header('origin'), host, site: header('sec-fetch-site'), mode: header('sec-fetch-mode') });
+    c.set('user', localUser);
     await next();
-    c.header('X-Content-Type-Options', 'nosniff');
-    const known = routes.some((r) => r.path === c.req.path);
-    state.metrics.requests.inc({ route: known ? c.req.path : 'other', status: String(c.res.status) });
   });
-  for (const route of routes) app.on(route.method.toUpperCase(), route.path, (c) => route.answer(c, state));
-  app.notFound((c) => {
-    const { method, path } = c.req, other = routes.find((r) => r.path === path);
-    const error = other ? new ApiError(405, 'method_not_allowed', `${path} takes ${other.method.toUpperCase()}, not ${method}`, { headers: { Allow: other.method.toUpperCase() } })
-      : new ApiError(404, 'not_found', `there is no ${path} here; ${alternatives[path] ?? 'GET /openapi.json lists what there is'}`);
-    return c.json(error.body, error.status, error.headers);
-  });
+  for (const route of routes) {
+    app.on(route.method.toUpperCase(), route.path, async (c) => {
+      c.set('route', route.path);
+      requireAccess(c.get('user'), route.access ?? 'user');
+      return route.answer(c, state);
+    });
+  }
+  for (const path of new Set(routes.map((r) => r.path))) {
+    const allowed = routes.filter((r) => r.path === path).map((r) => r.method.toUpperCase()).join(', ');
+    app.all(path, (c) => { throw new ApiError(405, 'method_not_allowed', `${c.req.path} takes ${allowed}, not ${c.req.method}`, { headers: { Allow: allowed } }); });
+  }
+  app.notFound((c) => { throw new ApiError(404, 'not_found', `there is no ${c.req.path} here; ${alternatives[c.req.path] ?? 'GET /openapi.json lists what there is'}`); });
   app.onError((error, c) => {
     const told = error instanceof ApiError ? error : new ApiError(500, 'internal', `something unexpected happened: ${error.message}`);
     if (!(error instanceof ApiError)) console.error(error);

@@ -8,6 +8,7 @@ const healthSchema = z.object({ status: z.enum(['ok', 'stopping']) }).meta({ id:
 export const health: Route = {
   method: 'get',
   path: '/health',
+  access: 'anyone',
   summary: 'Whether the server takes requests',
   answers: { 'application/json': healthSchema },
   answer: (c, { stopping }) => c.json({ status: stopping ? 'stopping' : 'ok' } satisfies z.output<typeof healthSchema>, stopping ? 503 : 200),
