@@ -1,7 +1,8 @@
-// Builds build/tiefsuche.node: every kernel family (native/kernels/*.cpp) once per instruction set of this architecture,
+// Builds build/tiefsuche.node: every kernel family (native/kernels/*.cpp) once per instruction set that this machine runs,
 // the other files of native/ once, in parallel over the cores. Objects are cached in build/obj by the hash of what went
 // into them. Plain JavaScript without dependencies.
 //   --only=linear,norm   these families alone       --out=path   another target       --bench   the bench programs too
+//   --all   for machines other than this one too: every instruction set, not only those that this processor runs
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { spawn, spawnSync } from 'node:child_process';
@@ -13,6 +14,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const native = join(root, 'native');
 const objects = join(root, 'build', 'obj');
 const option = (name) => process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3);
+
+// What the processor must have for an instruction set, in the compiler's words (machine.h asks the same when the addon loads).
+const NEEDS = { avx512: ['AVX512F', 'AVX512DQ', 'AVX512BW', 'AVX512VL', 'AVX2', 'FMA', 'BMI2'], avx2: ['AVX2', 'FMA', 'BMI2'] };
 
 // Best first: the addon takes the first one that the machine runs. Linking baseline objects first makes the linker keep
 // the baseline's copy of any inline function that several of them share.
@@ -44,6 +48,15 @@ function findCompiler() {
   process.exit(1);
 }
 
+/** The instruction sets to build, the plainest first: what this processor runs, and all of them where the compiler cannot tell. */
+function instructionSets(compiler) {
+  const all = Object.keys(ISAS).reverse();
+  if (process.argv.includes('--all')) return all;
+  const asked = spawnSync(compiler.command, [...compiler.args, '-march=native', '-dM', '-E', '-x', 'c++', '-'], { encoding: 'utf8', input: '' });
+  if (asked.error || asked.status !== 0) return all;
+  return all.filter((isa) => (NEEDS[isa] ?? []).every((feature) => asked.stdout.includes(`__${feature}__`)));
+}
+
 /** The file's text and that of every native header it includes. */
 function closure(path, seen = new Map()) {
   if (seen.has(path) || !existsSync(path)) return seen;
@@ -57,6 +70,7 @@ function closure(path, seen = new Map()) {
 }
 
 const compiler = findCompiler();
+const isas = instructionSets(compiler);
 const headers = join(root, 'node_modules', 'node-api-headers', 'include');
 if (!existsSync(headers)) {
   console.error('node_modules/node-api-headers is missing: run `npm ci` first.');
@@ -67,7 +81,7 @@ function compileJob(path, isa) {
   const stem = basename(path, '.cpp');
   // -iquote: with -I, native/math.h would hide the C library's <math.h>.
   const flags = [...FLAGS, '-iquote', native, `-I${headers}`, ...(isa ? [...ISAS[isa], `-DISA=${isa}`] : [])];
-  const hash = createHash('sha256').update(JSON.stringify([compiler, flags]));
+  const hash = createHash('sha256').update(JSON.stringify([compiler, flags]).replaceAll(root, ''));
   for (const text of closure(path).values()) hash.update(text);
   const object = join(objects, `${stem}${isa ? `.${isa}` : ''}.${hash.digest('hex').slice(0, 16)}.o`);
   return { what: `${stem}${isa ? ` (${isa})` : ''}`, product: object, isa, args: [...flags, '-c', path] };
@@ -106,11 +120,12 @@ async function executeAll(jobs) {
 
 /** The tables declared in native/families.h. */
 function writeTables(families) {
+  const bestFirst = [...isas].reverse();
   const lines = ['// Written by scripts/build-native.js.', '#include "families.h"', ''];
-  for (const isa of Object.keys(ISAS)) lines.push(`namespace ts::${isa} { extern const Entry ${families.map((f) => `${f}_kernels[]`).join(', ')}; }`);
+  for (const isa of bestFirst) lines.push(`namespace ts::${isa} { extern const Entry ${families.map((f) => `${f}_kernels[]`).join(', ')}; }`);
   lines.push('', 'namespace ts {');
-  for (const isa of Object.keys(ISAS)) lines.push(`static const Entry* const ${isa}_families[] = {${families.map((f) => `${isa}::${f}_kernels, `).join('')}nullptr};`);
-  lines.push(`extern const InstructionSet instructionSets[] = {${Object.keys(ISAS).map((isa) => `{"${isa}", ${isa}_families}, `).join('')}{nullptr, nullptr}};`, '}', '');
+  for (const isa of bestFirst) lines.push(`static const Entry* const ${isa}_families[] = {${families.map((f) => `${isa}::${f}_kernels, `).join('')}nullptr};`);
+  lines.push(`extern const InstructionSet instructionSets[] = {${bestFirst.map((isa) => `{"${isa}", ${isa}_families}, `).join('')}{nullptr, nullptr}};`, '}', '');
   const path = join(objects, 'families.cpp');
   writeFileSync(path, lines.join('\n'));
   return path;
@@ -129,7 +144,6 @@ prune();
 const only = option('only')?.split(',');
 const families = readdirSync(join(native, 'kernels')).filter((f) => f.endsWith('.cpp')).map((f) => basename(f, '.cpp')).sort()
   .filter((f) => !only || only.includes(f));
-const isas = Object.keys(ISAS).reverse();
 const single = readdirSync(native).filter((f) => f.endsWith('.cpp') && !f.startsWith('bench-')).sort().map((f) => compileJob(join(native, f)));
 const kernels = isas.flatMap((isa) => families.map((f) => compileJob(join(native, 'kernels', `${f}.cpp`), isa)));
 const jobs = [...single, compileJob(writeTables(families)), ...kernels];

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,10 +28,10 @@ function hashOf(...paths) {
   return hash.digest('hex');
 }
 
-/** Runs `work` unless the stamp says that the same inputs were already worked on. */
-function step(name, inputs, product, work) {
+/** Runs `work` unless the stamp says that the same inputs (and the same `machine`, where that matters) were already worked on. */
+function step(name, inputs, product, work, machine = '') {
   const stamp = join(root, 'build', `${name}.stamp`);
-  const hash = hashOf(...inputs);
+  const hash = hashOf(...inputs) + machine;
   if (!force && existsSync(join(root, product)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   const start = Date.now();
   process.stderr.write(`${name}: `);
@@ -62,4 +63,4 @@ step('native', ['native', 'scripts/build-native.js'], 'build/tiefsuche.node', ()
   process.stderr.write('native kernels …\n');
   // Without a compiler the reference backend remains; `tiefsuche start` explains what that means.
   return run(process.execPath, ['scripts/build-native.js']) ? undefined : false;
-});
+}, cpus()[0]?.model);
