@@ -5,11 +5,11 @@ import { basename, dirname, join } from 'node:path';
 import { TiefsucheError } from './errors.ts';
 import { faultPoint } from './fault-point.ts';
 
-/** Replaces `path` with `content` in one step; on any error the old file is untouched. */
-export function writeFileAtomic(path: string, content: string | Uint8Array): void {
+/** Replaces `path` with `content` in one step; on any error the old file is untouched. `mode`: who may read it, e.g. 0o600. */
+export function writeFileAtomic(path: string, content: string | Uint8Array, mode?: number): void {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
-    const file = openSync(temporary, 'w');
+    const file = openSync(temporary, 'w', mode);
     try {
       writeFully(file, typeof content === 'string' ? Buffer.from(content) : content);
       fsyncSync(file);

@@ -2,6 +2,7 @@
 
 import type { EngineAnswer, Engine } from './engines/engine.ts';
 import type { Metrics } from './metrics.ts';
+import type { Identity } from './users/authenticate.ts';
 
 export interface ServedModel {
   readonly id: string;
@@ -25,6 +26,7 @@ export interface ServerState {
   /** The address it listens on, and further names under which it is reached. */
   readonly host: string;
   readonly names: readonly string[];
+  readonly identity: Identity;
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
   readonly metrics: Metrics;

@@ -14,11 +14,15 @@ import { makeMetrics } from './metrics.ts';
 import type { RouteEnv } from './route.ts';
 import { alternatives, routes } from './routes/index.ts';
 import type { ServedModel, ServerState } from './server-state.ts';
-import { localUser, requireAccess } from './user.ts';
+import { type User, requireAccess } from './user.ts';
+import { type TrustedProxies, authenticate, makeIdentity } from './users/authenticate.ts';
 
 export interface ServeOptions {
   readonly models: readonly { readonly id: string; readonly path: string }[];
   readonly host: string;
+  /** Further names under which it is reached, by a proxy or a name server. */
+  readonly names: readonly string[];
+  readonly proxies: TrustedProxies;
   /** 0: any that is free. */
   readonly port: number;
   readonly maxQueue: number;
@@ -35,9 +39,11 @@ export interface RunningServer {
 }
 
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host, models } = options;
-  if (!isLoopback(host)) {
-    throw new TiefsucheError('UNSUPPORTED', `the server does not listen on ${host}: others could use it, and it has no users and keys yet`, { hint: 'Leave --host out, and reach it from elsewhere through an SSH tunnel.' });
+  const { host, models, names, proxies } = options;
+  const sharing = !isLoopback(host) ? `does not listen on ${host}` : names.length > 0 ? `does not answer to ${names.join(', ')}` : proxies.addresses.length > 0 ? 'believes no proxy' : null;
+  const identity = makeIdentity(proxies, sharing !== null);
+  if (sharing !== null && identity.store.all().length === 0) {
+    throw new TiefsucheError('UNSUPPORTED', `the server ${sharing}: others could use it, and there are no users`, { hint: 'Add one with `tiefsuche users add NAME --role operator`; or use it on this machine alone, from elsewhere through an SSH tunnel.' });
   }
   const twice = models.find(({ id }, i) => models.findIndex((m) => m.id === id) < i);
   if (twice) throw new TiefsucheError('USAGE', `two models are called "${twice.id}"`, { hint: 'Their names are their ids in the API; rename one.' });
@@ -51,7 +57,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const widest = Math.max(...[...served.values()].map(({ engine }) => engine.description.context));
     // 16 bytes a token is far more than any language takes; the rest is for short contexts.
     const limits = { maxQueue: options.maxQueue, timeLimit: options.timeLimit, bodyBytes: Math.max(2 ** 20, widest * 16) };
-    const state: ServerState = { host, names: [], models: served, limits, metrics: makeMetrics(served), open: new Set(), stopping: false };
+    const state: ServerState = { host, names, identity, models: served, limits, metrics: makeMetrics(served), open: new Set(), stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
     await listen(server, host, options.port);
     const { port } = server.address() as { port: number };
@@ -75,7 +81,7 @@ export function makeApp(state: ServerState): Hono<RouteEnv> {
     const header = (name: string): string | undefined => c.req.header(name), host = header('host');
     checkHost(host);
     checkOrigin({ origin: header('origin'), host, site: header('sec-fetch-site'), mode: header('sec-fetch-mode') });
-    c.set('user', localUser);
+    c.set('user', authenticate(c, state.identity) as User); // null only where `requireAccess` lets anyone in
     await next();
   });
   for (const route of routes) {

@@ -1,4 +1,4 @@
-// `tiefsuche serve [MODEL…]`: models behind OpenAI's protocol, on this machine alone.
+// `tiefsuche serve [MODEL…]`: models behind OpenAI's protocol; on this machine alone, until it has users.
 import { basename, resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import { TiefsucheError } from '../../errors.ts';
@@ -9,7 +9,7 @@ import type { Command } from '../command.ts';
 import { precisionOption, wholeNumber } from '../option-values.ts';
 import { chosenModel } from './chat.ts';
 
-interface Options { host: string; port: number; slots: number; context?: number; cacheMib: number; maxQueue: number; timeLimit: number; grace: number; precision: Precision }
+interface Options { host: string; port: number; name?: string[]; trustProxy?: string[]; trustHeader?: string; slots: number; context?: number; cacheMib: number; maxQueue: number; timeLimit: number; grace: number; precision: Precision }
 
 /** A run is called by its name; a path by its last part. */
 const idOf = (name: string): string => (existsSync(resolve(name)) ? basename(resolve(name)) : name);
@@ -28,11 +28,14 @@ function signalled(): Promise<void> {
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'answer over HTTP as OpenAI\'s API does, on this machine alone',
+  summary: 'answer over HTTP as OpenAI\'s API does',
   arguments: [{ name: '[models...]', text: 'run names, Hugging Face folders or GGUF files; the quickstart by default' }],
   options: [
     { flags: '--port <n>', text: '0 takes any that is free', fallback: 8642, parse: wholeNumber('--port', { max: 65535 }) },
-    { flags: '--host <address>', text: 'an address of the loopback', fallback: '127.0.0.1' },
+    { flags: '--host <address>', text: 'address to listen on; others than the loopback need users', fallback: '127.0.0.1' },
+    { flags: '--name <host...>', text: 'further names under which it is reached; needs users' },
+    { flags: '--trust-proxy <address...>', text: 'reverse proxies whose X-Forwarded-For and -Proto are believed' },
+    { flags: '--trust-header <name>', text: 'header in which those proxies say who the user is' },
     { flags: '--slots <n>', text: 'answers computed at once', fallback: 8, parse: wholeNumber('--slots', { min: 1, max: 256 }) },
     { flags: '--context <n>', text: 'longest prompt plus answer in tokens; what the model can by default, 8192 at most', parse: wholeNumber('--context', { min: 2 }) },
     { flags: '--cache-mib <n>', text: 'memory of a model for keys and values', fallback: 1024, parse: wholeNumber('--cache-mib', { min: 1 }) },
@@ -47,11 +50,12 @@ export const serve: Command = {
     { line: 'tiefsuche serve quickstart model.gguf --port 0 --json', text: 'two models; one line of JSON with the URL when they are ready' },
   ],
   async run({ args, options, json, terminal }) {
-    const { host, port, slots, context, cacheMib, maxQueue, timeLimit, grace, precision } = options as unknown as Options;
+    const { host, port, name: hostNames = [], trustProxy = [], trustHeader = null, slots, context, cacheMib, maxQueue, timeLimit, grace, precision } = options as unknown as Options;
     const named = (args[0] ?? []) as unknown as string[], names = named.length > 0 ? named : [chosenModel(undefined)];
     const models = names.map((name) => ({ id: idOf(name), path: resolveModelPath(name) }));
+    if (trustHeader !== null && trustProxy.length === 0) throw new TiefsucheError('USAGE', '--trust-header needs --trust-proxy: anyone can send a header', { hint: 'Name the addresses from which the proxy speaks, e.g. --trust-proxy 127.0.0.1.' });
     const stopped = signalled();
-    const server = await startServer({ models, host, port, maxQueue, timeLimit, grace, engine: { precision, slots, context: context ?? null, cacheBytes: cacheMib * 2 ** 20 } })
+    const server = await startServer({ models, host, port, names: hostNames, proxies: { header: trustHeader, addresses: trustProxy }, maxQueue, timeLimit, grace, engine: { precision, slots, context: context ?? null, cacheBytes: cacheMib * 2 ** 20 } })
       .catch((error: NodeJS.ErrnoException) => { throw error.code === 'EACCES' ? new TiefsucheError('USAGE', `port ${port} may not be used by this user`, { hint: 'Choose one above 1023.' }) : error; });
     if (json) terminal.print(JSON.stringify({ url: server.url, models: models.map((m) => m.id) }));
     else {

@@ -6,8 +6,9 @@ import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { models } from './models.ts';
 import { openapi } from './openapi.ts';
+import { passwordChange, sessionBegin, sessionEnd, sessionShow } from './session.ts';
 
-export const routes: readonly Route[] = [chatCompletions, models, health, metrics, openapi];
+export const routes: readonly Route[] = [chatCompletions, models, sessionShow, sessionBegin, sessionEnd, passwordChange, health, metrics, openapi];
 
 /** Paths clients may look for, and what there is instead. */
 export const alternatives: Readonly<Record<string, string>> = {

@@ -1,0 +1,130 @@
+// A server with users: who gets in, by what, and what a user may not do. Models are not asked much here.
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
+import { routes } from '../src/serving/routes/index.ts';
+import { chatsFolder, requireOwner } from '../src/serving/user.ts';
+import { UserStore } from '../src/serving/users/user-store.ts';
+import { tiefsuche } from './interrupted-run.ts';
+
+const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)), home = temporaryHome(), store = new UserStore(home);
+let url = '', server: ChildProcess, operatorKey = '', userKey = '';
+
+before(async () => {
+  cpSync(fileURLToPath(new URL('fixtures/thinker', import.meta.url)), join(home, 'runs', 'small', 'final'), { recursive: true });
+  await store.add('anna', 'operator', 'correct horse battery');
+  await store.add('bert', 'user', 'staple of the month');
+  operatorKey = store.addKey('anna', 'test').key;
+  userKey = store.addKey('bert', 'test').key;
+  server = spawn(process.execPath, ['--import', 'tsx', main, 'serve', 'small', '--port', '0', '--json', '--name', 'chat.example.org', '--trust-proxy', '127.0.0.1', '--trust-header', 'X-Remote-User'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TIEFSUCHE_HOME: home } });
+  for await (const line of createInterface({ input: server.stdout! })) { url = (JSON.parse(line) as { url: string }).url; break; }
+});
+after(async () => { server.kill('SIGTERM'); await once(server, 'exit'); });
+
+interface Answer { status: number; headers: Headers; body: { error?: { code: string }; user?: { name: string; role: string } | null } & Record<string, unknown> }
+async function ask(path: string, { method = 'GET', headers = {}, body }: { method?: string; headers?: Record<string, string>; body?: unknown } = {}): Promise<Answer> {
+  const answer = await fetch(url + path, { method, headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers }, ...(body !== undefined && { body: JSON.stringify(body) }) });
+  const text = await answer.text();
+  return { status: answer.status, headers: answer.headers, body: text.startsWith('{') ? JSON.parse(text) as Answer['body'] : {} };
+}
+const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
+
+test('without a login there is health and the login, and nothing else', async () => {
+  assert.equal((await ask('/health')).status, 200);
+  assert.deepEqual((await ask('/api/session')).body, { user: null, login: true });
+  for (const { method, path, access } of routes) {
+    if (access === 'anyone') continue;
+    const { status, body } = await ask(path.replaceAll(/:\w+/g, 'x'), { method: method.toUpperCase() });
+    assert.deepEqual([status, body.error?.code], [401, 'not_logged_in'], `${method} ${path}`);
+  }
+});
+
+test('keys: the right one opens, a wrong or revoked one does not', async () => {
+  assert.equal((await ask('/v1/models', { headers: bearer(userKey) })).status, 200);
+  assert.equal((await ask('/v1/models', { headers: bearer('tfs_guess') })).body.error!.code, 'invalid_key');
+  const { key, id } = store.addKey('bert', 'lost');
+  assert.equal((await ask('/v1/models', { headers: bearer(key) })).status, 200, 'known at once');
+  store.revokeKey('bert', id);
+  assert.equal((await ask('/v1/models', { headers: bearer(key) })).status, 401, 'gone at once');
+  const chat = await ask('/v1/chat/completions', { method: 'POST', headers: bearer(userKey), body: { model: 'small', messages: [{ role: 'user', content: 'Today is Friday. Which weekday is it in 2 days?' }], max_tokens: 4 } });
+  assert.equal(chat.status, 200);
+});
+
+test('a user may not do what is for operators: runs, models and figures of all', async () => {
+  for (const { method, path, access } of routes) {
+    // Whatever starts, stops or changes runs and models is an operator's.
+    if (method !== 'get' && /^\/api\/(runs|models)\b/.test(path)) assert.equal(access, 'operator', `${method} ${path}`);
+    if (access !== 'operator') continue;
+    const { status, body } = await ask(path.replaceAll(/:\w+/g, 'x'), { method: method.toUpperCase(), headers: bearer(userKey) });
+    assert.deepEqual([status, body.error?.code], [403, 'operator_only'], `${method} ${path}`);
+  }
+  assert.equal((await ask('/metrics', { headers: bearer(operatorKey) })).status, 200);
+});
+
+test('what another owns is not there', () => {
+  const [anna, bert] = [{ name: 'anna', role: 'operator' }, { name: 'bert', role: 'user' }] as const;
+  requireOwner(bert, 'bert', 'conversation "1"');
+  assert.throws(() => requireOwner(bert, 'anna', 'conversation "1"'), { status: 404, message: 'there is no conversation "1" here' });
+  assert.throws(() => requireOwner(anna, 'bert', 'conversation "1"'), { status: 404 }, 'an operator cannot read them either');
+  assert.notEqual(chatsFolder(anna, home), chatsFolder(bert, home));
+});
+
+test('login, what a cookie may do, a new password, logout', async () => {
+  const login = (password: string) => ask('/api/session', { method: 'POST', body: { name: 'bert', password } });
+  assert.deepEqual([(await login('wrong password')).status, (await ask('/api/session', { method: 'POST', body: { name: 'nobody', password: 'wrong password' } })).status], [401, 401]);
+  const { status, headers, body } = await login('staple of the month'), set = headers.get('set-cookie')!, cookie = set.split(';')[0]!;
+  assert.deepEqual([status, body.user], [200, { name: 'bert', role: 'user' }]);
+  assert.match(set, /; HttpOnly/);
+  assert.match(set, /; SameSite=Strict/);
+  assert.doesNotMatch(set, /Secure/, 'this connection is not TLS');
+  assert.equal((await ask('/v1/models', { headers: { Cookie: cookie } })).status, 200);
+  const post = (from: Record<string, string>) => ask('/v1/chat/completions', { method: 'POST', headers: { Cookie: cookie, ...from }, body: {} });
+  assert.equal((await post({})).body.error!.code, 'csrf');
+  assert.equal((await post({ Origin: 'https://evil.example' })).body.error!.code, 'origin_not_allowed');
+  assert.equal((await post({ Origin: url })).body.error!.code, 'invalid_type', 'our own page gets through to the route');
+
+  const change = (old: string, next: string) => ask('/api/session/password', { method: 'POST', headers: { Cookie: cookie, Origin: url }, body: { old, new: next } });
+  assert.deepEqual([(await change('staple of the month', 'short')).status, (await change('wrong password', 'a new and longer one')).status], [400, 403]);
+  const changed = await change('staple of the month', 'a new and longer one'), fresh = changed.headers.get('set-cookie')!.split(';')[0]!;
+  assert.equal((await ask('/v1/models', { headers: { Cookie: cookie } })).status, 401, 'the old login has ended');
+  assert.equal((await ask('/v1/models', { headers: { Cookie: fresh } })).status, 200);
+  assert.equal((await ask('/api/session', { method: 'DELETE', headers: { Cookie: fresh, Origin: url } })).status, 200);
+  assert.equal((await ask('/v1/models', { headers: { Cookie: fresh } })).status, 401);
+
+  const statuses: number[] = [];
+  for (let i = 0; i < 8; i++) statuses.push((await login('guess after guess')).status);
+  assert.deepEqual([statuses[0], statuses.at(-1)], [401, 429]);
+  assert.equal((await login('a new and longer one')).status, 429, 'the right one has to wait, too');
+});
+
+test('a listed proxy says who it is for, and whether the browser speaks TLS', async () => {
+  const from = (name: string) => ({ 'X-Remote-User': name, 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https' });
+  assert.deepEqual((await ask('/api/session', { headers: from('anna') })).body.user, { name: 'anna', role: 'operator' });
+  assert.equal((await ask('/api/session', { headers: from('carol') })).body.error!.code, 'unknown_user');
+  const { headers } = await ask('/api/session', { method: 'POST', headers: { 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https' }, body: { name: 'anna', password: 'correct horse battery' } });
+  assert.match(headers.get('set-cookie')!, /; Secure/);
+});
+
+test('the command line: add by a pipe, list, key, remove; nobody is served without users', async () => {
+  const other = temporaryHome(), model = fileURLToPath(new URL('fixtures/thinker', import.meta.url));
+  for (const args of [['--host', '0.0.0.0'], ['--name', 'chat.example.org'], ['--trust-proxy', '127.0.0.1']]) {
+    const { status, err } = await tiefsuche(['serve', model, '--port', '0', ...args], other);
+    assert.equal(status, 2);
+    assert.match(err, /there are no users/);
+  }
+  assert.match((await tiefsuche(['serve', model, '--trust-header', 'X-User'], other)).err, /needs --trust-proxy/);
+  assert.equal((await tiefsuche(['users', 'add', 'dora', '--no-password', '--json'], other)).status, 0);
+  const { key } = JSON.parse((await tiefsuche(['users', 'key', 'dora', '--json'], other)).out) as { key: string };
+  assert.equal(new UserStore(other).ofKey(key)?.name, 'dora');
+  const [listed] = JSON.parse((await tiefsuche(['users', 'list', '--json'], other)).out) as { name: string; role: string; password: boolean; keys: unknown[] }[];
+  assert.deepEqual([listed!.name, listed!.role, listed!.password, listed!.keys.length], ['dora', 'user', false, 1]);
+  assert.equal((await tiefsuche(['users', 'remove', 'dora'], other)).status, 0);
+  assert.deepEqual(new UserStore(other).all(), []);
+});
