@@ -1,0 +1,156 @@
+// Languages of bytes (and of whole tokens that are no text) as expressions, read one symbol at a time by Brzozowski's
+// derivatives: d(s, e) is what may follow once s was read. Equal expressions are one object with one number, so
+// derivatives are the states of an automaton that is built only where it is walked. Named rules make it recursive: a
+// stack is then nothing but a sequence. (J. A. Brzozowski, Derivatives of Regular Expressions, 1964; Owens et al., 2009.)
+
+/** 0–255: a byte. 256 + n: added token n of a format (`<tool_call>`). */
+export type Symbol = number;
+
+export type Expression = { readonly id: number; readonly nullable: boolean } & (
+  | { readonly kind: 'nothing' | 'empty' }
+  /** One of 256 bytes, as 8 words of bits. */
+  | { readonly kind: 'bytes'; readonly bits: Uint32Array }
+  | { readonly kind: 'token'; readonly symbol: Symbol }
+  | { readonly kind: 'sequence'; readonly first: Expression; readonly rest: Expression }
+  | { readonly kind: 'choice'; readonly of: readonly Expression[] }
+  | { readonly kind: 'repeat'; readonly of: Expression; readonly least: number; readonly most: number }
+  | { readonly kind: 'rule'; readonly name: string });
+
+/** Two derivatives that meet are one expression only within one language. */
+export class Language {
+  readonly nothing: Expression;
+  readonly empty: Expression;
+  private readonly known = new Map<string, Expression>();
+  private readonly rules = new Map<string, { body: Expression | null; nullable: boolean }>();
+  private readonly steps: (Map<Symbol, Expression> | undefined)[] = [];
+  private count = 0;
+
+  constructor() {
+    this.nothing = this.make('nothing', { kind: 'nothing', nullable: false });
+    this.empty = this.make('empty', { kind: 'empty', nullable: true });
+  }
+
+  private make(key: string, parts: Omit<Extract<Expression, { kind: Expression['kind'] }>, 'id'> & Record<string, unknown>): Expression {
+    let found = this.known.get(key);
+    if (!found) this.known.set(key, found = { ...parts, id: this.count++ } as unknown as Expression);
+    return found;
+  }
+
+  /** How many expressions there are: a bound on what a schema may cost. */
+  get size(): number { return this.count; }
+
+  bytes(...ranges: readonly (readonly [from: number, to: number])[]): Expression {
+    const bits = new Uint32Array(8);
+    for (const [from, to] of ranges) for (let b = from; b <= to; b++) bits[b >> 5]! |= 1 << (b & 31);
+    return this.make(`b${bits.join()}`, { kind: 'bytes', nullable: false, bits });
+  }
+
+  token(symbol: Symbol): Expression { return this.make(`t${symbol}`, { kind: 'token', nullable: false, symbol }); }
+
+  text(text: string): Expression { return this.sequence(...[...new TextEncoder().encode(text)].map((b) => this.bytes([b, b]))); }
+
+  /** Any of the texts; what they begin with alike is walked once. */
+  texts(texts: readonly string[]): Expression { return this.anyOf(texts.map((t) => new TextEncoder().encode(t)), 0); }
+
+  private anyOf(texts: readonly Uint8Array[], at: number): Expression {
+    const by = new Map<number, Uint8Array[]>();
+    for (const t of texts) if (t.length > at) by.set(t[at]!, [...(by.get(t[at]!) ?? []), t]);
+    return this.choice(...(texts.some((t) => t.length === at) ? [this.empty] : []), ...[...by].map(([b, group]) => this.sequence(this.bytes([b, b]), this.anyOf(group, at + 1))));
+  }
+
+  sequence(...parts: readonly Expression[]): Expression { return parts.reduceRight((rest, first) => this.pair(first, rest), this.empty); }
+
+  private pair(first: Expression, rest: Expression): Expression {
+    if (first.kind === 'nothing' || rest.kind === 'nothing') return this.nothing;
+    if (first.kind === 'empty') return rest;
+    if (rest.kind === 'empty') return first;
+    if (first.kind === 'sequence') return this.pair(first.first, this.pair(first.rest, rest));
+    return this.make(`s${first.id},${rest.id}`, { kind: 'sequence', nullable: first.nullable && rest.nullable, first, rest });
+  }
+
+  choice(...parts: readonly Expression[]): Expression {
+    const flat = new Map<number, Expression>();
+    for (const part of parts) for (const e of part.kind === 'choice' ? part.of : [part]) if (e.kind !== 'nothing') flat.set(e.id, e);
+    const of = [...flat.values()].sort((a, b) => a.id - b.id);
+    if (of.length < 2) return of[0] ?? this.nothing;
+    return this.make(`c${of.map((e) => e.id).join()}`, { kind: 'choice', nullable: of.some((e) => e.nullable), of });
+  }
+
+  optional(e: Expression): Expression { return this.choice(this.empty, e); }
+
+  repeat(e: Expression, least: number, most: number): Expression {
+    if (most < least) return this.nothing;
+    if (most === 0 || e.kind === 'empty') return this.empty;
+    if (e.kind === 'nothing') return least === 0 ? this.empty : this.nothing;
+    if (least === 1 && most === 1) return e;
+    return this.make(`r${e.id},${least},${most}`, { kind: 'repeat', nullable: least === 0 || e.nullable, of: e, least, most });
+  }
+
+  /** A rule that may be used before it is defined; no rule of ours can be empty. */
+  rule(name: string): Expression {
+    if (!this.rules.has(name)) this.rules.set(name, { body: null, nullable: false });
+    return this.make(`n${name}`, { kind: 'rule', nullable: false, name });
+  }
+
+  defined(name: string): boolean { return (this.rules.get(name)?.body ?? null) !== null; }
+
+  define(name: string, body: Expression): void { this.rules.set(name, { body, nullable: body.nullable }); }
+
+  private body(name: string): Expression { return this.rules.get(name)?.body ?? this.nothing; }
+
+  /** What may follow `symbol`; the expression `nothing` where it may not stand. */
+  after(e: Expression, symbol: Symbol): Expression {
+    const steps = this.steps[e.id] ??= new Map<Symbol, Expression>(), known = steps.get(symbol);
+    if (known) return known;
+    const next = this.derive(e, symbol);
+    steps.set(symbol, next);
+    return next;
+  }
+
+  private derive(e: Expression, s: Symbol): Expression {
+    switch (e.kind) {
+      case 'nothing': case 'empty': return this.nothing;
+      case 'bytes': return s < 256 && ((e.bits[s >> 5]! >>> (s & 31)) & 1) === 1 ? this.empty : this.nothing;
+      case 'token': return s === e.symbol ? this.empty : this.nothing;
+      case 'rule': return this.after(this.body(e.name), s);
+      case 'choice': return this.choice(...e.of.map((part) => this.after(part, s)));
+      case 'repeat': return this.pair(this.after(e.of, s), this.repeat(e.of, Math.max(0, e.least - 1), e.most - 1));
+      case 'sequence': {
+        const within = this.pair(this.after(e.first, s), e.rest);
+        return e.first.nullable ? this.choice(within, this.after(e.rest, s)) : within;
+      }
+    }
+  }
+
+  /** Whether anything at all is in it: a rule that needs itself has no end. */
+  possible(e: Expression): boolean {
+    const ends = new Set<string>(), can = (x: Expression): boolean => {
+      switch (x.kind) {
+        case 'nothing': return false;
+        case 'empty': case 'bytes': case 'token': return true;
+        case 'rule': return ends.has(x.name);
+        case 'choice': return x.of.some(can);
+        case 'repeat': return x.least === 0 || can(x.of);
+        case 'sequence': return can(x.first) && can(x.rest);
+      }
+    };
+    for (let before = -1; before < ends.size;) {
+      before = ends.size;
+      for (const [name, { body }] of this.rules) if (body && can(body)) ends.add(name);
+    }
+    return can(e);
+  }
+
+  /**
+   * The same to whoever reads at most `reach` symbols: counters that he cannot exhaust are made equal. So the hundredth
+   * character of a long text is no new state to a mask.
+   */
+  within(e: Expression, reach: number): Expression {
+    switch (e.kind) {
+      case 'choice': return this.choice(...e.of.map((part) => this.within(part, reach)));
+      case 'sequence': return this.pair(this.within(e.first, reach), e.rest);
+      case 'repeat': return this.repeat(e.of, Math.min(e.least, reach + 1), e.most > reach ? Infinity : e.most);
+      default: return e;
+    }
+  }
+}
