@@ -124,19 +124,19 @@ export class Language {
 
   /** Whether anything at all is in it: a rule that needs itself has no end. */
   possible(e: Expression): boolean {
-    const ends = new Set<string>(), can = (x: Expression): boolean => {
-      switch (x.kind) {
-        case 'nothing': return false;
-        case 'empty': case 'bytes': case 'token': return true;
-        case 'rule': return ends.has(x.name);
-        case 'choice': return x.of.some(can);
-        case 'repeat': return x.least === 0 || can(x.of);
-        case 'sequence': return can(x.first) && can(x.rest);
-      }
+    const ends = new Set<string>();
+    let seen = new Map<number, boolean>(); // parts are shared: each is looked at once
+    const can = (x: Expression): boolean => {
+      const known = seen.get(x.id);
+      if (known !== undefined) return known;
+      const is = x.kind === 'rule' ? ends.has(x.name) : x.kind === 'choice' ? x.of.some(can) : x.kind === 'repeat' ? x.least === 0 || can(x.of) : x.kind === 'sequence' ? can(x.first) && can(x.rest) : x.kind !== 'nothing';
+      seen.set(x.id, is);
+      return is;
     };
     for (let before = -1; before < ends.size;) {
       before = ends.size;
       for (const [name, { body }] of this.rules) if (body && can(body)) ends.add(name);
+      seen = new Map();
     }
     return can(e);
   }
