@@ -9,13 +9,15 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
-    batch: { type: 'string', default: '1' }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
+    batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
+    run: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
     peer: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
   },
 });
 
-const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
+const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
+npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginning SEED] [--before] [--json]
 npm run bench -- gemm [--threads 1] [--json]
 npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]
 each with --record: appended to bench/results/ with machine and commit`;
@@ -25,14 +27,15 @@ async function run(): Promise<Record<string, unknown>> {
   if (what === 'train' && benchModels[model]) {
     const { benchTrain } = await import('./train.ts');
     if (values.profile) return (await import('./profile.ts')).profileTrain(model, threads, Number(values.steps));
-    if (values.peer) return (await import('./pairs.ts')).pairTrain(model, { threads, python: values.peer, compile: values.compile, pairs: Number(values.pairs) });
-    return benchTrain(model, { threads, steps: Number(values.steps) });
+    if (values.peer) return (await import('./pairs.ts')).pairTrain(model, { threads, python: values.peer, compile: values.compile, pairs: Number(values.pairs), lora: Number(values.lora) });
+    return benchTrain(model, { threads, steps: Number(values.steps), lora: Number(values.lora) });
   }
   if (what === 'generate' && benchModels[model]) {
     const { benchGenerate, pairGenerate } = await import('./generate.ts');
     if (values.peer) return pairGenerate(model, { threads, python: values.peer, batch: Number(values.batch), pairs: Number(values.pairs) });
     return benchGenerate(model, { threads, batch: Number(values.batch), rounds: 3 });
   }
+  if (what === 'specialise' && values.run && values.peer) return (await import('./specialise.ts')).peerSpecialise(values.run, { python: values.peer, threads, ownBeginning: values['own-beginning'], before: values.before });
   if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
   if (what === 'ledger' && benchModels[model]) return (await import('./ledger.ts')).benchLedger(model, { threads, steps: Number(values.steps) });
   process.stderr.write(`${usage}\n`);

@@ -1,4 +1,5 @@
-// Training steps of the benchmark models: forward, backward, clipping and AdamW, random tokens, f32.
+// Training steps of the benchmark models: forward, backward, clipping and AdamW, random tokens, f32; all weights, or
+// adapters of rank `lora` on every linear layer (alpha twice the rank) with the rest frozen.
 
 import { CpuBackend } from '../src/engine/backends/cpu/cpu.ts';
 import { Arena } from '../src/engine/program.ts';
@@ -12,13 +13,14 @@ import { benchModels } from './models.ts';
 
 export interface TrainBench { step(): Promise<void>; readonly tokens: number; readonly flop: () => number; readonly memory: { before: number }; readonly profile: Map<string, { calls: number; seconds: number }>; readonly backend: CpuBackend; close(): void }
 
-export function openTrain(name: string, threads: number): TrainBench {
+export function openTrain(name: string, threads: number, lora = 0): TrainBench {
   const { config, batch, length } = benchModels[name]!;
   const backend = new CpuBackend();
   backend.setThreads(threads);
   const before = statusMiB('VmRSS');
-  const model = new Model(backend, config, { trainable: true, maxPositions: length });
+  const model = new Model(backend, config, { trainable: true, maxPositions: length, ...(lora > 0 && { lora: { rank: lora, alpha: 2 * lora } }) });
   model.parameters.initialise(0);
+  model.lora?.parameters.initialise(0);
   const arena = new Arena(backend);
   const updater = new Updater(model, arena, { adamw: { lr: 1e-4, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1 }, clip: 1 }, 0.001);
   const random = new RandomStream(0, 0), n = batch * length;
@@ -35,8 +37,8 @@ export function openTrain(name: string, threads: number): TrainBench {
   };
 }
 
-export async function benchTrain(name: string, { threads, steps }: { threads: number; steps: number }): Promise<Record<string, unknown>> {
-  const bench = openTrain(name, threads);
+export async function benchTrain(name: string, { threads, steps, lora = 0 }: { threads: number; steps: number; lora?: number }): Promise<Record<string, unknown>> {
+  const bench = openTrain(name, threads, lora);
   await bench.step();
   await bench.step();
   const peak = await fmaPeak(bench.backend), rates: number[] = [], loads: number[] = [], cpu: number[] = [];
@@ -48,7 +50,7 @@ export async function benchTrain(name: string, { threads, steps }: { threads: nu
   }
   const rate = median(rates);
   const result = {
-    model: name, isa: bench.backend.info().isa, threads, tokens_per_s: Math.round(rate), tokens_per_cpu_s: Math.round(median(cpu)), flop_per_step: bench.flop(),
+    model: name, ...(lora > 0 && { lora }), isa: bench.backend.info().isa, threads, tokens_per_s: Math.round(rate), tokens_per_cpu_s: Math.round(median(cpu)), flop_per_step: bench.flop(),
     flops_share_of_peak: Number(((bench.flop() / bench.tokens) * rate / peak).toFixed(3)), peak_gflops: Math.round(peak / 1e9),
     peak_rss_mib: Math.round(statusMiB('VmHWM')), rss_before_model_mib: Math.round(bench.memory.before), other_load: loads.length > 0 ? Number(median(loads).toFixed(3)) : null,
   };

@@ -27,7 +27,7 @@ test('the script makes the committed files', () => {
 test('specialise finds 16 answers, and nothing twice or in the test too', async () => {
   const data = await prepareData(join(source, 'train.jsonl'), join(source, 'test.jsonl'));
   assert.deepEqual([data.train.length, data.test.length, data.removed], [400, 100, { duplicates: 0, inTest: 0 }]);
-  assert.deepEqual(chooseMetric(data), { metric: 'choice', why: 'there are 16 different answers' });
+  assert.deepEqual(chooseMetric(data), { metric: 'choice', why: 'there are 16 different answers; always giving the commonest is right in 6 %' });
 });
 
 test('a question without its subsection, and a test question taken from training, are refused', () => {

@@ -9,6 +9,7 @@ import type { LanguageModel } from '../models/language-model.ts';
 import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
 import { evaluationSampler } from '../evaluation/task-accuracy.ts';
 import { evaluationRollout, longestEvaluated } from './evaluation.ts';
+import type { EncodedFiles } from './method.ts';
 import { startStage } from './methods.ts';
 import { makeModel } from './model-source.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
@@ -34,7 +35,7 @@ const commandBytes = 1024;
 const tileBytes = 5 * mebibyte;
 
 /** @param residentBytes of this process before anything of the run is there */
-export async function planMemory(recipe: TrainingRecipe, folder: string, home: string, threads: number, residentBytes: number = process.memoryUsage.rss()): Promise<MemoryPlan> {
+export async function planMemory(recipe: TrainingRecipe, folder: string, home: string, threads: number, residentBytes: number = process.memoryUsage.rss(), files: EncodedFiles = new Map()): Promise<MemoryPlan> {
   const backend = new DryBackend();
   const language = makeModel(backend, recipe, folder, home, { dry: true }), { model } = language;
   const weights = model.parameters.weights.bytes + (model.lora?.parameters.weights.bytes ?? 0);
@@ -48,7 +49,7 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
       rollouts.push(rollout);
       return rollout;
     };
-    const stage = await startStage(recipe, index, { language, arena, folder, cancel: { cancelled: false }, rollout: makeRollout });
+    const stage = await startStage(recipe, index, { language, arena, folder, cancel: { cancelled: false }, files, rollout: makeRollout });
     const phase = (what: string, bytes: number, note?: string): void => {
       const name = `${method}: ${what}`, known = phases.findIndex((p) => p.name === name);
       if (known >= 0 && phases[known]!.bytes >= bytes) return;

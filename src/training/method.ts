@@ -8,6 +8,7 @@ import type { Arena } from '../engine/program.ts';
 import type { LanguageModel } from '../models/language-model.ts';
 import type { Batch } from '../models/loss.ts';
 import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
+import type { Example } from './batches.ts';
 import type { MetricsValue } from './run-folder-metrics.ts';
 import type { ReferencePolicy } from './reference-policy.ts';
 import type { Updater } from './updater.ts';
@@ -19,9 +20,13 @@ export interface StageContext {
   /** Folder that relative paths in the recipe start from. */
   readonly folder: string;
   readonly cancel: { readonly cancelled: boolean };
+  /** Keeps what was read from data files; for a stage that is begun more than once with one model. */
+  readonly files?: EncodedFiles;
   /** The sampler, made at first use; `refresh` it after every change of the weights. */
   rollout(options: RolloutOptions): Rollout;
 }
+
+export type EncodedFiles = Map<string, readonly Example[]>;
 
 export interface StepResult {
   readonly loss: number;
@@ -43,8 +48,20 @@ export interface StageShapes {
   readonly sampling?: { readonly rollout: Rollout; readonly settings: SamplerSettings };
 }
 
+/** Losses that some steps measure beside their own work, on rows that do not train. */
+export interface Beside {
+  /** Read for them in the whole stage. */
+  readonly tokens: number;
+  at(step: number): boolean;
+  /** Reads a few of these rows, to be timed; gives the number of tokens. */
+  sample(): Promise<number>;
+}
+
 export interface Stage {
   readonly steps: number;
+  /** Tokens that a step trains on in the mean, where that can be known. */
+  readonly meanTokens?: number;
+  readonly beside?: Beside;
   readonly updater: Updater;
   /** A policy that is kept beside the one that trains; checkpoints hold it, too. */
   readonly reference?: ReferencePolicy;

@@ -13,7 +13,7 @@ import { type Example, emptyBatch, limitsFor, packBatches, targetCount } from '.
 import { type StageContext, defineMethod } from './method.ts';
 import { withFiles } from './file-task.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
-import { fileExamples, fileSchema, largest, readExamples } from './sft-file.ts';
+import { fileExamples, fileSchema, largest, readExamples, tokenCount } from './sft-file.ts';
 import { Updater } from './updater.ts';
 
 const schema = z.strictObject({
@@ -32,7 +32,7 @@ const schema = z.strictObject({
   heldout_size: z.int().min(1).default(128),
   /** Measure it before the first step, too. */
   heldout_at_start: z.boolean().default(false),
-  /** More files whose loss is measured with it, to see what the model forgets. */
+  /** More files whose loss is measured at the start and at the end, to see what the model forgets. */
   heldout_also: z.array(z.strictObject({ name: z.string().regex(/^[a-z_]+$/, 'expected small letters'), ...fileSchema.pick({ file: true, max_tokens: true }).shape })).default([]),
   /** Ends the stage early by this rule. */
   until: z.strictObject({ improvement: z.number().min(0), share: z.number().gt(0).lt(1) }).optional(),
@@ -47,18 +47,23 @@ export const sft = defineMethod({
     const schedule = scheduleOf(settings.schedule);
     const source = await sourceOf(context, settings);
     const examplesOf = (step: number): Example[] => Array.from({ length: settings.batch }, (_, i) => source.train(step * settings.batch + i));
-    const also = await Promise.all(settings.heldout_also.map(async ({ name, ...file }) => ({ name, examples: (await readExamples(language, context.folder, file)).slice(0, settings.heldout_size) })));
+    const also = await Promise.all(settings.heldout_also.map(async ({ name, ...file }) => ({ name, examples: (await readExamples(language, context.folder, file, context.files)).slice(0, settings.heldout_size) })));
     const planned = [...source.longest, ...also.flatMap((a) => largest(a.examples))].map((e) => [e]);
     const limits = limitsFor([...Array.from({ length: Math.min(settings.steps, 48) }, (_, step) => examplesOf(step)), ...planned], settings.micro_tokens);
-    const scored = [...(source.test ? [{ name: 'heldout_loss', examples: source.test }] : []), ...also.map((a) => ({ ...a, name: `heldout_loss_${a.name}` }))];
+    const own = source.test ? [{ name: 'heldout_loss', examples: source.test }] : [], scored = [...own, ...also.map((a) => ({ ...a, name: `heldout_loss_${a.name}` }))];
+    const atStart = (step: number): boolean => settings.heldout_at_start && step === 0, atEnd = (step: number): boolean => step + 1 === settings.steps;
+    /** What is measured after this step. */
+    const scoredAt = (step: number): typeof scored => (settings.heldout_every === 0 ? [] : atEnd(step) ? scored : (step + 1) % settings.heldout_every === 0 ? own : []);
     const packScored = (examples: readonly Example[], coefficient: number): Batch[] => packBatches(examples, { coefficient, limits });
     let heldout: { step: number; loss: number }[] = [];
     return {
       steps: settings.steps,
       updater,
+      ...(source.meanTokens !== undefined && { meanTokens: settings.batch * source.meanTokens }),
+      ...((settings.heldout_every > 0 || settings.heldout_at_start) && { beside: { tokens: besideTokens(), at: (step: number) => atStart(step) || scoredAt(step).length > 0, sample: someScored } }),
       async step(step) {
         const examples = examplesOf(step);
-        const before = settings.heldout_at_start && step === 0 ? await heldoutLosses('_at_start') : {};
+        const before = atStart(step) ? await heldoutLosses(scored, '_at_start') : {};
         const targets = examples.reduce((n, e) => n + targetCount(e), 0);
         const batches = packBatches(examples, { coefficient: 1 / targets, limits, mtpWeight: settings.mtp_weight });
         const factor = scheduleFactor(schedule, step, settings.steps);
@@ -66,11 +71,9 @@ export const sft = defineMethod({
         const metrics: Record<string, number> = { ...before, learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
         if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
         if (result.balance > 0) metrics['balance_loss'] = result.balance;
-        if (settings.heldout_every > 0 && ((step + 1) % settings.heldout_every === 0 || step + 1 === settings.steps)) {
-          Object.assign(metrics, await heldoutLosses());
-          if (metrics['heldout_loss'] !== undefined) heldout.push({ step: step + 1, loss: metrics['heldout_loss'] });
-        }
-        return { loss: result.loss, trained: examples.reduce((n, e) => n + e.ids.length, 0), sampled: 0, flops: result.flops, metrics };
+        Object.assign(metrics, await heldoutLosses(scoredAt(step)));
+        if (metrics['heldout_loss'] !== undefined) heldout.push({ step: step + 1, loss: metrics['heldout_loss'] });
+        return { loss: result.loss, trained: tokenCount(examples), sampled: 0, flops: result.flops, metrics };
       },
       shapes: () => ({
         passes: [emptyBatch(limits, Math.min(settings.batch, 32), { mtpWeight: settings.mtp_weight })],
@@ -82,10 +85,23 @@ export const sft = defineMethod({
       close: () => updater.close(),
     };
 
-    async function heldoutLosses(ending = ''): Promise<Record<string, number>> {
+    async function heldoutLosses(sets: typeof scored, ending = ''): Promise<Record<string, number>> {
       const losses: Record<string, number> = {};
-      for (const { name, examples } of scored) losses[name + ending] = await meanLoss(examples);
+      for (const { name, examples } of sets) losses[name + ending] = await meanLoss(examples);
       return losses;
+    }
+
+    function besideTokens(): number {
+      const of = (sets: typeof scored): number => sets.reduce((n, { examples }) => n + tokenCount(examples), 0);
+      return Array.from({ length: settings.steps }, (_, step) => (atStart(step) ? of(scored) : 0) + of(scoredAt(step))).reduce((a, b) => a + b, 0);
+    }
+
+    /** Rows of all sets in turn, about as many tokens as one pass takes. */
+    async function someScored(): Promise<number> {
+      const some: Example[] = [], longest = Math.max(...scored.map(({ examples }) => examples.length));
+      for (let i = 0; i < longest && tokenCount(some) < limits.tokens; i++) for (const { examples } of scored) some.push(...examples.slice(i, i + 1));
+      if (some.length > 0) await meanLoss(some);
+      return tokenCount(some);
     }
 
     async function meanLoss(examples: readonly Example[]): Promise<number> {
@@ -101,8 +117,8 @@ export const sft = defineMethod({
       return sum;
     }
 
-    async function sourceOf({ folder }: StageContext, { data, heldout_size }: z.output<typeof schema>): Promise<{ train: (index: number) => Example; test: Example[] | null; longest: readonly Example[] }> {
-      if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size);
+    async function sourceOf({ folder, files }: StageContext, { data, heldout_size }: z.output<typeof schema>): Promise<{ train: (index: number) => Example; test: Example[] | null; longest: readonly Example[]; meanTokens?: number }> {
+      if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size, files);
       const mix = await withFiles(data, folder), perFamily = Math.ceil(heldout_size / mix.tasks.length);
       return {
         longest: [],

@@ -1,5 +1,6 @@
-// How long a run will take here, by doing a little of it: two steps of each stage and a few answers, with real shapes on
-// untrained weights. Young models answer at full length, so reinforcement usually comes out shorter than this says.
+// How long a run will take here, by doing a little of it: a few steps of each stage, a few of the rows it measures itself
+// on, and a few answers, with the real shapes. Where the mean length of the rows is known, time goes by tokens, because a
+// few steps may have short ones. Young models answer at full length, so reinforcement usually comes out shorter.
 
 import type { Backend } from '../engine/backend.ts';
 import { Arena } from '../engine/program.ts';
@@ -7,19 +8,27 @@ import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
 import { evaluate } from './evaluation.ts';
 import { pointsAt } from './evaluation-points.ts';
 import type { MemoryPlan } from './memory-plan.ts';
+import type { EncodedFiles, Stage } from './method.ts';
 import { startStage } from './methods.ts';
 import { makeModel } from './model-source.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
 
 export interface TimeEstimate {
-  readonly stages: readonly { readonly method: string; readonly steps: number; readonly secondsPerStep: number; readonly seconds: number }[];
+  readonly stages: readonly { readonly method: string; readonly steps: number; readonly secondsPerStep: number; /** Of losses on held-out rows, in all. */ readonly besideSeconds: number; readonly seconds: number }[];
   readonly evaluations: { readonly count: number; readonly seconds: number };
   readonly seconds: number;
 }
 
-const patience = 3; // seconds after which one step is enough to know
+export interface ProbeOptions {
+  readonly cancel?: { readonly cancelled: boolean };
+  /** Seconds after which a measurement is enough. */
+  readonly patience?: number;
+  readonly files?: EncodedFiles;
+  /** Most steps of a stage, the first one included, which also warms up. */
+  readonly steps?: number;
+}
 
-export async function estimateTime(backend: Backend, recipe: TrainingRecipe, folder: string, home: string, plan: MemoryPlan, cancel: { readonly cancelled: boolean } = { cancelled: false }): Promise<TimeEstimate> {
+export async function estimateTime(backend: Backend, recipe: TrainingRecipe, folder: string, home: string, plan: MemoryPlan, { cancel = { cancelled: false }, patience = 3, steps = 2, files = new Map() }: ProbeOptions = {}): Promise<TimeEstimate> {
   const language = makeModel(backend, recipe, folder, home), arena = new Arena(backend, plan.arenaBytes), rollouts: Rollout[] = [];
   const rollout = (options: RolloutOptions): Rollout => {
     const made = new Rollout(language.model, arena, options);
@@ -30,19 +39,14 @@ export async function estimateTime(backend: Backend, recipe: TrainingRecipe, fol
     const stages: TimeEstimate['stages'][number][] = [];
     let evaluated = 0;
     for (const [index, { method }] of recipe.stages.entries()) {
-      const stage = await startStage(recipe, index, { language, arena, folder, cancel, rollout });
-      let secondsPerStep = Infinity;
-      for (let step = 0; step < Math.min(2, stage.steps) && (step === 0 || secondsPerStep < patience); step++) {
-        const start = performance.now();
-        await stage.step(step);
-        secondsPerStep = Math.min(secondsPerStep, (performance.now() - start) / 1000); // the first one also warms up
-      }
-      stages.push({ method, steps: stage.steps, secondsPerStep, seconds: secondsPerStep * stage.steps });
+      const stage = await startStage(recipe, index, { language, arena, folder, cancel, files, rollout });
+      const secondsPerStep = await timeSteps(stage, patience, steps), besideSeconds = await timeBeside(stage);
+      stages.push({ method, steps: stage.steps, secondsPerStep, besideSeconds, seconds: secondsPerStep * stage.steps + besideSeconds });
       evaluated += problemsIn(recipe, index, stage.steps);
       stage.close();
     }
     const count = evaluated, families = recipe.evaluation.problems?.tasks.length ?? 0;
-    const seconds = families > 0 ? await secondsPerProblem(Math.ceil(plan.evaluation.maxRows / families)) * count * families : 0;
+    const seconds = families > 0 ? await secondsPerProblem(Math.min(recipe.evaluation.n, Math.ceil(plan.evaluation.maxRows / families))) * count * families : 0;
     return { stages, evaluations: { count: count * families, seconds }, seconds: stages.reduce((sum, s) => sum + s.seconds, 0) + seconds };
   } finally {
     rollouts.forEach((made) => made.close());
@@ -50,10 +54,41 @@ export async function estimateTime(backend: Backend, recipe: TrainingRecipe, fol
     language.model.close();
   }
 
+  /** A handful first: where already that is slow, more would take too long to know only a little better. */
   async function secondsPerProblem(n: number): Promise<number> {
-    const start = performance.now(), evaluation = await evaluate(language, rollout(plan.evaluation), recipe.evaluation, { n, folder, cancel });
-    return (performance.now() - start) / 1000 / (n * evaluation.families.length);
+    const sampler = rollout(plan.evaluation);
+    const of = async (problems: number): Promise<number> => {
+      const { seconds, result } = await timed(() => evaluate(language, sampler, recipe.evaluation, { n: problems, folder, cancel }));
+      return seconds / (problems * result.families.length);
+    };
+    const few = Math.min(8, n), first = await of(few);
+    return n === few || first * few > patience ? first : of(n);
   }
+}
+
+/** Steps that measure nothing beside, until it is enough. */
+async function timeSteps(stage: Stage, patience: number, most: number): Promise<number> {
+  const all = Array.from({ length: stage.steps }, (_, step) => step), plain = all.filter((step) => !stage.beside?.at(step));
+  const taken: { seconds: number; tokens: number }[] = [], counted = (): typeof taken => (taken.length > 1 ? taken.slice(1) : taken); // the first also warms up
+  const total = (of: (t: (typeof taken)[number]) => number): number => counted().reduce((sum, t) => sum + of(t), 0);
+  for (const step of (plain.length > 0 ? plain : all).slice(0, most)) {
+    const { seconds, result } = await timed(() => stage.step(step));
+    taken.push({ seconds, tokens: result.trained });
+    if (total((t) => t.seconds) > patience) break;
+  }
+  const seconds = total((t) => t.seconds), tokens = total((t) => t.tokens);
+  return stage.meanTokens !== undefined && tokens > 0 ? (seconds / tokens) * stage.meanTokens : seconds / counted().length;
+}
+
+async function timeBeside({ beside }: Stage): Promise<number> {
+  if (!beside || beside.tokens === 0) return 0;
+  const { seconds, result: tokens } = await timed(() => beside.sample());
+  return tokens === 0 ? 0 : (seconds / tokens) * beside.tokens;
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> {
+  const start = performance.now(), result = await work();
+  return { seconds: (performance.now() - start) / 1000, result };
 }
 
 /** Problems a family that are evaluated in and after a stage. */

@@ -17,11 +17,12 @@ import { textSide } from '../../models/language-model.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
 import { architectureOf } from '../../models/index.ts';
 import { availableBytes, megabytes, planMemory } from '../../training/memory-plan.ts';
+import type { EncodedFiles } from '../../training/method.ts';
 import { readRecipe } from '../../training/recipe-parts.ts';
 import { listRuns, openRun } from '../../training/run-folder.ts';
-import { type Plan, type PreparedData, type Wishes, makePlan, prepareData, usualWishes } from '../../training/specialise.ts';
+import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualWishes, writeData } from '../../training/specialise.ts';
 import { type Outcome, outcomeOf } from '../../training/specialise-outcome.ts';
-import { estimateTime } from '../../training/time-estimate.ts';
+import { type TimeEstimate, estimateTime } from '../../training/time-estimate.ts';
 import { type Summary, type TrainOptions, trainNew, trainOn } from '../../training/train.ts';
 import type { Command } from '../command.ts';
 import { duration, energy, grouped, money } from '../figures.ts';
@@ -83,7 +84,7 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
   },
 };
 
-const planFile = 'specialise.json';
+const planFile = 'specialise.json', mostMicroTokens = 2048;
 
 interface Cost { readonly seconds: number; readonly memory_bytes: number; readonly kwh: { readonly value: number; readonly grade: 'estimated' }; readonly euro: number }
 
@@ -94,37 +95,42 @@ async function begin(modelName: string, name: string, options: Readonly<Record<s
   for (const path of [data, test]) if (path !== undefined && !existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no file ${path}`);
   const wishes: Wishes = { ...usualWishes, ...pick(options) }, home = homeFolder(), model = resolveModelPath(modelName), folder = join(home, 'corpora', name);
   const prepared = await prepareData(resolve(data), test === undefined ? undefined : resolve(test));
-  const files = openModelFiles(model), general = join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl');
-  const plannedWith = async (microTokens: number, w: Wishes): Promise<{ plan: Plan; memory: Awaited<ReturnType<typeof planMemory>> }> => {
-    const plan = makePlan(textSide(files), prepared, { name, model, folder, general, maxPositions: architectureOf(files.config['model_type']).dimensions(files.config).maxPositions, microTokens }, w);
-    return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads) };
-  };
+  writeData(prepared, folder);
+  const modelFiles = openModelFiles(model), { maxPositions } = architectureOf(modelFiles.config['model_type']).dimensions(modelFiles.config), side = textSide(modelFiles);
+  const files: EncodedFiles = new Map(); // none is read and encoded twice
   try {
-    let best = await plannedWith(2048, wishes);
-    for (const microTokens of [1024, 512, 256]) if (best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * availableBytes()) best = await plannedWith(microTokens, wishes);
+    const encoded = encodeData(side, prepared, join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl'));
+    const plannedWith = async (microTokens: number): Promise<{ plan: Plan; memory: Awaited<ReturnType<typeof planMemory>> }> => {
+      const plan = makePlan(side, prepared, encoded, { name, model, folder, maxPositions, microTokens }, wishes);
+      return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads, process.memoryUsage.rss(), files) };
+    };
+    let best = await plannedWith(mostMicroTokens);
+    const step = wishes.batch * longestRow(encoded, maxPositions); // larger passes than a step are all alike
+    for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * availableBytes()) best = await plannedWith(microTokens);
     const { plan, memory } = best, needed = memory.totalBytes - process.memoryUsage.rss();
     if (needed > availableBytes()) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(availableBytes())} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
     sayData(prepared, tell);
     for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${err.dim(why)}`);
     tell(err.dim('  measuring with a few steps …'));
     const before = processCpuSeconds(), start = performance.now();
-    const time = await estimateTime(backend, readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, memory);
+    const time = await estimateTime(backend, readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, memory, { patience: 15, steps: 12, files });
     const busy = (processCpuSeconds() - before) / ((performance.now() - start) / 1000), prices = readPrices(home), { watts } = prices.watts ?? wattsPerThread(cpus()[0]?.model ?? '');
     const kwh = (busy * time.seconds * watts) / 3.6e6, cost: Cost = { seconds: time.seconds, memory_bytes: memory.totalBytes, kwh: { value: kwh, grade: 'estimated' }, euro: kwh * prices.prices.electricity_eur_per_kwh.value };
     tell(`this will take ${err.bold(duration(time.seconds))}, ${megabytes(memory.totalBytes)} of memory, about ${energy(kwh)} and ${money(cost.euro)} ${err.dim('(estimated)')}`);
     if (maxHours !== undefined && time.seconds > 3600 * maxHours) throw new TiefsucheError('USAGE', `this takes ${duration(time.seconds)}, and --max-hours allows ${duration(3600 * maxHours)}`, { hint: smaller(time, wishes, plan, 3600 * maxHours) });
     return { plan, folder, expected: time.seconds, cost };
   } finally {
-    files.close();
+    modelFiles.close();
   }
 }
 
 const pick = (options: Readonly<Record<string, unknown>>): Partial<Wishes> => Object.fromEntries(Object.keys(usualWishes).flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
 
 /** What would fit the hours there are. */
-function smaller(time: { readonly seconds: number; readonly evaluations: { readonly seconds: number } }, { epochs }: Wishes, { steps }: Plan, limit: number): string {
-  const perStep = (time.seconds - time.evaluations.seconds) / steps, affordable = Math.floor((limit - time.evaluations.seconds) / perStep), fewer = Math.floor((epochs * affordable) / steps);
-  if (fewer >= 1) return `With --epochs ${fewer} it takes about ${duration(time.evaluations.seconds + (perStep * steps * fewer) / epochs)}.`;
+function smaller({ stages, evaluations, seconds }: TimeEstimate, { epochs }: Wishes, { steps }: Plan, limit: number): string {
+  const measuring = evaluations.seconds + stages.reduce((sum, s) => sum + s.besideSeconds, 0), perStep = (seconds - measuring) / steps;
+  const affordable = Math.floor((limit - measuring) / perStep), fewer = Math.floor((epochs * affordable) / steps);
+  if (fewer >= 1) return `With --epochs ${fewer} it takes about ${duration(measuring + (perStep * steps * fewer) / epochs)}.`;
   return affordable > 0 ? `Even one pass over the rows is too long: give about ${Math.floor((100 * affordable * epochs) / steps)} % of them.` : 'Measuring alone takes that long: give fewer test rows.';
 }
 
