@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { recordAttempt } from '../src/ledger/record-attempt.ts';
-import { MetricsFile } from '../src/training/run-folder-metrics.ts';
+import { MetricsFile } from '../src/runs/run-folder-metrics.ts';
 import { RunRecord } from '../src/training/run-record.ts';
 import { median } from './machine.ts';
 import { openTrain } from './train.ts';

@@ -9,9 +9,9 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { listAttempts, readAttempt } from '../src/ledger/workspace.ts';
-import { checkCheckpoint, listCheckpoints } from '../src/training/run-folder-checkpoints.ts';
-import { readMetrics } from '../src/training/run-folder-metrics.ts';
-import { openRun } from '../src/training/run-folder.ts';
+import { checkCheckpoint, listCheckpoints } from '../src/runs/run-folder-checkpoints.ts';
+import { readMetrics } from '../src/runs/run-folder-metrics.ts';
+import { openRun } from '../src/runs/run-folder.ts';
 import { essence, smallRecipe, tiefsuche, trainArguments } from './interrupted-run.ts';
 
 const errorOf = (err: string): { code: string; message: string; hint?: string } =>

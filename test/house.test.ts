@@ -17,13 +17,14 @@ const roomOf = (file: string): string => (file.includes('/') ? file.split('/')[0
 /** Which rooms a room may import from, beside itself and the files at the root of src. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   ledger: [], tokenizer: [], corpus: ['ledger', 'tokenizer'], engine: ['ledger'],
+  runs: ['ledger'],
   models: ['engine', 'tokenizer', 'ledger'],
   reasoning: ['models', 'engine', 'tokenizer', 'ledger'],
   evaluation: ['reasoning', 'models', 'engine', 'tokenizer', 'ledger'],
-  training: ['evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
-  serving: ['evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
+  training: ['runs', 'evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
+  serving: ['runs', 'evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
   dossier: ['ledger'],
-  cli: ['serving', 'dossier', 'training', 'evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
+  cli: ['serving', 'dossier', 'training', 'runs', 'evaluation', 'reasoning', 'models', 'engine', 'tokenizer', 'corpus', 'ledger'],
 };
 
 test('imports go one way', () => {

@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { verifyLedger } from '../src/ledger/verify.ts';
 import { listAttempts, readAttempt } from '../src/ledger/workspace.ts';
 import { readCheckpointLog } from '../src/training/checkpoint-log.ts';
-import { hashFolder, listCheckpoints } from '../src/training/run-folder-checkpoints.ts';
-import { readMetrics, withoutTime } from '../src/training/run-folder-metrics.ts';
-import { openRun } from '../src/training/run-folder.ts';
+import { hashFolder, listCheckpoints } from '../src/runs/run-folder-checkpoints.ts';
+import { readMetrics, withoutTime } from '../src/runs/run-folder-metrics.ts';
+import { openRun } from '../src/runs/run-folder.ts';
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { compareLogs } from '../src/training/replay.ts';
-import { listCheckpoints } from '../src/training/run-folder-checkpoints.ts';
-import { openRun } from '../src/training/run-folder.ts';
+import { listCheckpoints } from '../src/runs/run-folder-checkpoints.ts';
+import { openRun } from '../src/runs/run-folder.ts';
 import { smallRecipe, tiefsuche, trainArguments } from './interrupted-run.ts';
 
 test('replay: the same bytes for every checkpoint; a changed recipe, list or weight is found', async () => {

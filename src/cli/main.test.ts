@@ -6,8 +6,8 @@ import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sampleAttempt, temporaryHome } from '../ledger/testing/sample-run.ts';
-import { createRun } from '../training/run-folder.ts';
-import { lockRun } from '../training/run-lock.ts';
+import { createRun } from '../runs/run-folder.ts';
+import { lockRun } from '../runs/run-lock.ts';
 import { commands } from './commands/index.ts';
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));

@@ -5,7 +5,7 @@ import { openBackend } from '../engine/backends/open.ts';
 import { homeFolder } from '../home.ts';
 import { type MemoryPlan, availableBytes, megabytes, planMemory } from '../training/memory-plan.ts';
 import { readRecipe } from '../training/recipe-parts.ts';
-import { openRun } from '../training/run-folder.ts';
+import { openRun } from '../runs/run-folder.ts';
 import { type TimeEstimate, estimateTime } from '../training/time-estimate.ts';
 import { recipeFolderOf } from '../training/train.ts';
 import { duration } from './figures.ts';

@@ -5,8 +5,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../durable-file.ts';
 import { TiefsucheError } from '../errors.ts';
-import type { Checkpoint } from './run-folder-checkpoints.ts';
-import type { RunFolder } from './run-folder.ts';
+import type { Checkpoint } from '../runs/run-folder-checkpoints.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 
 export interface LoggedCheckpoint {
   readonly what: 'checkpoint' | 'final';

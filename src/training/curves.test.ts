@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { curvesSvg, niceTicks } from './curves.ts';
-import type { MetricsRow } from './run-folder-metrics.ts';
+import type { MetricsRow } from '../runs/run-folder-metrics.ts';
 
 const rows: MetricsRow[] = Array.from({ length: 3000 }, (_, i) => ({
   step: i + 1, stage: i < 2000 ? 'sft' : 'grpo', loss: 3 * Math.exp(-i / 500) + 0.1 * Math.sin(i),

@@ -1,7 +1,7 @@
 // curves.svg: how a run went, as one small picture of stacked panels over the steps. A pure function of metrics.jsonl:
 // the same rows give the same bytes. Faint line: the values; strong line: their running mean. Colours follow the reader's
 // light or dark theme; panels without data are left out. Long runs are thinned to the mean of each of 240 columns.
-import type { MetricsRow } from './run-folder-metrics.ts';
+import type { MetricsRow } from '../runs/run-folder-metrics.ts';
 
 export interface Panel {
   title: string;

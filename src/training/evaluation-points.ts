@@ -3,7 +3,7 @@
 
 import type { Evaluation } from './evaluation.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
-import type { MetricsRow } from './run-folder-metrics.ts';
+import type { MetricsRow } from '../runs/run-folder-metrics.ts';
 
 export type EvaluationLabel = 'before' | 'between' | 'after' | 'after_without_thinking';
 

@@ -9,7 +9,7 @@ import type { LanguageModel } from '../models/language-model.ts';
 import type { Batch } from '../models/loss.ts';
 import type { Rollout, RolloutOptions } from '../reasoning/rollout.ts';
 import type { Example } from './batches.ts';
-import type { MetricsValue } from './run-folder-metrics.ts';
+import type { MetricsValue } from '../runs/run-folder-metrics.ts';
 import type { ReferencePolicy } from './reference-policy.ts';
 import type { Updater } from './updater.ts';
 

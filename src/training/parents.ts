@@ -12,7 +12,7 @@ import { runsFolder } from '../home.ts';
 import { nearest } from '../nearest.ts';
 import { resolveModelPath } from '../models/model-path.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
-import { listRuns, openRun } from './run-folder.ts';
+import { listRuns, openRun } from '../runs/run-folder.ts';
 
 export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'builds_on' | 'stages' | 'evaluation'>, folder: string, home: string): Promise<Parent[]> {
   const { from } = recipe.model as { from?: string };

@@ -10,7 +10,7 @@ import { listAttempts, readAttempt, recipeHash } from '../ledger/workspace.ts';
 import { type LoggedCheckpoint, readCheckpointLog } from './checkpoint-log.ts';
 import { readRecipe } from './recipe-parts.ts';
 import { checkParents, parentsOf } from './parents.ts';
-import { type RunFolder, openRun } from './run-folder.ts';
+import { type RunFolder, openRun } from '../runs/run-folder.ts';
 import { type TrainOptions, recipeFolderOf, trainNew } from './train.ts';
 
 export interface Comparison { readonly what: LoggedCheckpoint['what']; readonly step: number; readonly expected: string; readonly got: string | null; readonly equal: boolean }

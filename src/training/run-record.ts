@@ -5,7 +5,7 @@ import type { RecordedAttempt } from '../ledger/record-attempt.ts';
 import type { RunEnd, RunTick } from '../ledger/events.ts';
 import type { Work } from '../ledger/work-counter.ts';
 import type { StepResult } from './method.ts';
-import type { MetricsFile, MetricsRow } from './run-folder-metrics.ts';
+import type { MetricsFile, MetricsRow } from '../runs/run-folder-metrics.ts';
 
 const secondsPerTick = 2;
 

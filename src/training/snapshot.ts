@@ -16,7 +16,7 @@ import type { Model } from '../models/model.ts';
 import type { Optimizer } from '../engine/optimizers.ts';
 import type { EvaluationResults } from './evaluation-points.ts';
 import type { ReferencePolicy } from './reference-policy.ts';
-import type { MetricsValue } from './run-folder-metrics.ts';
+import type { MetricsValue } from '../runs/run-folder-metrics.ts';
 
 export interface Position {
   /** Steps done in all stages. */

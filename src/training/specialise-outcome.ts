@@ -2,8 +2,8 @@
 
 import { z } from 'zod';
 import { TiefsucheError } from '../errors.ts';
-import { readMetrics } from './run-folder-metrics.ts';
-import type { RunFolder } from './run-folder.ts';
+import { readMetrics } from '../runs/run-folder-metrics.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 import type { Metric, Plan } from './specialise.ts';
 import type { Summary } from './summary.ts';
 

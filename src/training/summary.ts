@@ -3,7 +3,7 @@
 
 import { listAttempts, readAttempt } from '../ledger/workspace.ts';
 import type { EvaluationResults } from './evaluation-points.ts';
-import type { RunFolder } from './run-folder.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
 
 export interface Summary {
   readonly run: string;

@@ -11,9 +11,9 @@ import type { Evaluation } from './evaluation.ts';
 import type { EvaluationLabel } from './evaluation-points.ts';
 import { formatRecipe } from './recipe.ts';
 import { type TrainingRecipe, readRecipe } from './recipe-parts.ts';
-import type { MetricsRow } from './run-folder-metrics.ts';
-import { type RunFolder, createRun, openRun, tidyRun } from './run-folder.ts';
-import { lockRun } from './run-lock.ts';
+import type { MetricsRow } from '../runs/run-folder-metrics.ts';
+import { type RunFolder, createRun, openRun, tidyRun } from '../runs/run-folder.ts';
+import { lockRun } from '../runs/run-lock.ts';
 import { Session } from './session.ts';
 import type { Summary } from './summary.ts';
 

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openBackend } from '../../src/engine/backends/open.ts';
-import { openRun } from '../../src/training/run-folder.ts';
-import { readMetrics } from '../../src/training/run-folder-metrics.ts';
+import { openRun } from '../../src/runs/run-folder.ts';
+import { readMetrics } from '../../src/runs/run-folder-metrics.ts';
 import { trainNew } from '../../src/training/train.ts';
 
 const recipes = fileURLToPath(new URL('../../recipes/', import.meta.url));

@@ -2,7 +2,7 @@
 // whether it was measured, counted, estimated, or declared by somebody.
 import { billOf, type Bill, type Cost, type Figure } from '../../ledger/bill.ts';
 import { verifyLedger } from '../../ledger/verify.ts';
-import { listRuns } from '../../training/run-folder.ts';
+import { listRuns } from '../../runs/run-folder.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { duration, energy, grams, money, si, table, wrap } from '../figures.ts';
 import { decimal } from '../option-values.ts';

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../ledger/provenance.ts';
-import { listRuns, openRun } from '../../training/run-folder.ts';
+import { listRuns, openRun } from '../../runs/run-folder.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { runTraining } from '../run-training.ts';
 

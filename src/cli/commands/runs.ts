@@ -2,7 +2,7 @@
 // its cost is still in the ledger.
 import { homeFolder } from '../../home.ts';
 import { listAttempts, readAttempt } from '../../ledger/workspace.ts';
-import { listRuns, type RunInfo } from '../../training/run-folder.ts';
+import { listRuns, type RunInfo } from '../../runs/run-folder.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { clip, duration, grouped, moment, table } from '../figures.ts';
 import { visibleLength, type Style } from '../terminal.ts';

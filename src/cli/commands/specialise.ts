@@ -19,7 +19,7 @@ import { architectureOf } from '../../models/index.ts';
 import { availableBytes, megabytes, planMemory } from '../../training/memory-plan.ts';
 import type { EncodedFiles } from '../../training/method.ts';
 import { readRecipe } from '../../training/recipe-parts.ts';
-import { listRuns, openRun } from '../../training/run-folder.ts';
+import { listRuns, openRun } from '../../runs/run-folder.ts';
 import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualWishes, writeData } from '../../training/specialise.ts';
 import { type Outcome, outcomeOf } from '../../training/specialise-outcome.ts';
 import { type TimeEstimate, estimateTime } from '../../training/time-estimate.ts';

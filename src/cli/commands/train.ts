@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
-import { listRuns, openRun } from '../../training/run-folder.ts';
+import { listRuns, openRun } from '../../runs/run-folder.ts';
 import type { Command } from '../command.ts';
 import { runTraining } from '../run-training.ts';
 
