@@ -1,4 +1,4 @@
-// Set-up from a bare clone: install packages, compile TypeScript, build the native addon; each only when needed, so a
+// Set-up from a bare clone: install packages, compile TypeScript, bundle the page, build the native addon; each only when needed, so a
 // second call costs milliseconds. Plain JavaScript without dependencies: it runs before anything is installed.
 import { existsSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
@@ -22,7 +22,7 @@ function hashOf(...paths) {
     const full = join(root, path);
     const files = path.includes('.') ? [full] : readdirSync(full, { recursive: true }).map((f) => join(full, f)).sort();
     for (const file of files) {
-      if (/\.(ts|js|json|h|cpp)$/.test(file) && !file.endsWith('.test.ts')) hash.update(file.slice(root.length)).update(readFileSync(file));
+      if (/\.(tsx?|js|json|h|cpp|css|html)$/.test(file) && !file.endsWith('.test.ts')) hash.update(file.slice(root.length)).update(readFileSync(file));
     }
   }
   return hash.digest('hex');
@@ -58,6 +58,10 @@ step('install', ['package-lock.json'], 'node_modules', () => {
 step('compile', ['src', 'tsconfig.json'], 'dist', () => {
   process.stderr.write('TypeScript …\n');
   if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])) process.exit(1);
+});
+step('page', ['studio', 'package-lock.json'], 'dist/studio/index.html', () => {
+  process.stderr.write('the studio\n');
+  if (!run(process.execPath, ['studio/build.js'])) process.exit(1);
 });
 step('native', ['native', 'scripts/build-native.js'], 'build/tiefsuche.node', () => {
   process.stderr.write('native kernels …\n');

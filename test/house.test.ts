@@ -64,3 +64,16 @@ test('files have a head that says what they are for, and stay under 600 lines', 
     assert.doesNotMatch(text(file), /export default/, `${file} has a default export`);
   }
 });
+
+test('the page: names, heads, sizes, and nothing but types from the server', () => {
+  const studio = join(root, 'studio');
+  for (const file of readdirSync(studio, { recursive: true }).map(String).filter((f) => /\.(tsx?|css)$/.test(f))) {
+    const content = readFileSync(join(studio, file), 'utf8');
+    assert.match(basename(file), /^[a-z0-9-]+(\.d)?\.(tsx?|css)$/, `${file} is no kebab-case`);
+    if (!file.endsWith('fonts.css')) assert.match(content, /^(\/\/|\/\*)/, `${file} has no head`);
+    assert.ok(content.split('\n').length <= 300, `${file} is long`);
+    assert.doesNotMatch(content, /export default/, `${file} has a default export`);
+    for (const [line] of content.matchAll(/^.*from '[./]*\/src\/.*$/gm)) assert.match(line, /^(import|export) type /, `${file} takes more than types from the server`);
+    assert.doesNotMatch(content.replaceAll('http://www.w3.org', ''), /https?:\/\//, `${file} names another host`);
+  }
+});

@@ -1,6 +1,7 @@
 // Training from the command line: progress, Ctrl-C, the summary at the end. Shared by train, quickstart, start and replay.
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { writeFileAtomic } from '../durable-file.ts';
 import { TiefsucheError } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import { openBackend } from '../engine/backends/open.ts';
@@ -8,9 +9,9 @@ import { homeFolder } from '../home.ts';
 import { readPrices } from '../ledger/prices.ts';
 import { planMemory } from '../training/memory-plan.ts';
 import { readRecipe } from '../training/recipe-parts.ts';
-import { estimateTime } from '../training/time-estimate.ts';
+import { type TimeEstimate, estimateTime } from '../training/time-estimate.ts';
 import { readMetrics } from '../runs/run-folder-metrics.ts';
-import { openRun } from '../runs/run-folder.ts';
+import { type RunFolder, openRun } from '../runs/run-folder.ts';
 import { type Summary, type TrainOptions, trainNew, trainOn } from '../training/train.ts';
 import { duration } from './figures.ts';
 import { onInterrupt, type Terminal } from './terminal.ts';
@@ -34,8 +35,9 @@ export async function runTraining({ recipe, run, overrides = [], json, expectTim
     if (recipe === undefined) summary = await trainOn(run, options);
     else {
       const path = resolve(recipe);
-      if (expectTime) await sayExpectedTime(path, backend);
-      summary = await trainNew(readRecipeFile(path), run, dirname(path), { ...options, overrides, recipeName: basename(path) });
+      const expected = expectTime ? await sayExpectedTime(path, backend) : null;
+      const begun = (made: RunFolder): void => { if (expected) writeFileAtomic(made.expected, `${JSON.stringify(expected)}\n`); };
+      summary = await trainNew(readRecipeFile(path), run, dirname(path), { ...options, overrides, recipeName: basename(path), begun });
     }
     if (json) terminal.print(JSON.stringify(summary));
     else {
@@ -50,12 +52,13 @@ export async function runTraining({ recipe, run, overrides = [], json, expectTim
 }
 
 /** One line before a new run: measured with a few steps of it. */
-async function sayExpectedTime(path: string, backend: Backend): Promise<void> {
+async function sayExpectedTime(path: string, backend: Backend): Promise<TimeEstimate> {
   const recipe = readRecipe(readRecipeFile(path), { name: basename(path) }), home = homeFolder();
   const plan = await planMemory(recipe, dirname(path), home, backend.info().threads, process.memoryUsage.rss());
-  const { seconds } = await estimateTime(backend, recipe, dirname(path), home, plan);
+  const estimate = await estimateTime(backend, recipe, dirname(path), home, plan);
   const { isa, threads } = backend.info();
-  process.stderr.write(`about ${duration(seconds)} on this machine (${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; measured with a few steps)\n`);
+  process.stderr.write(`about ${duration(estimate.seconds)} on this machine (${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; measured with a few steps)\n`);
+  return estimate;
 }
 
 export function readRecipeFile(path: string): string {

@@ -7,7 +7,7 @@ import { openLanguageModel } from '../models/language-model.ts';
 import { Answerer } from '../reasoning/generate.ts';
 import { taskChatTemplate } from '../reasoning/task-tokenizer.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
-import { resolveModelPath } from '../models/model-path.ts';
+import { resolveTalkingModel } from '../models/model-path.ts';
 import { problemExamples, unknownCharacters } from './problem-examples.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -15,7 +15,7 @@ export interface TalkOptions { readonly temperature?: number; readonly maxTokens
 
 export async function talk(name: string, terminal: Terminal, { temperature = 0, maxTokens = 512, seed = 0, precision = 'file', cache = 'f32', adapter }: TalkOptions = {}): Promise<void> {
   const { out } = terminal, backend = openBackend();
-  const language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language, { cache });
+  const language = openLanguageModel(backend, resolveTalkingModel(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language, { cache });
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: out.bold('> ') });
   let folded = false, cancelled = false, messages: ChatMessage[] = [], turn = 0;
   terminal.print(`${out.bold(name)} answers. You are talking to an AI system; it runs on this machine alone. ${out.dim('/think folds its thoughts, /new forgets, /bye ends.')}`);

@@ -9,7 +9,7 @@ import { loadAdapted } from './adapter-files.ts';
 import type { Architecture } from './architecture.ts';
 import type { ConfigJson } from './config.ts';
 import type { WritableDtype } from './formats/dtypes.ts';
-import { type ModelToSave, saveModelFolder } from './formats/hf-folder.ts';
+import { type ModelToSave, saveModelFolder, saveModelWithoutWeights } from './formats/hf-folder.ts';
 import { loadModel, openModelFiles, writtenWeights } from './load.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { applyLora } from './lora.ts';
@@ -75,4 +75,9 @@ export async function saveLanguageModel(folder: string, language: LanguageModel)
   invariant(!model.compressed, 'a model in few bits is not saved');
   const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
   await saveModelFolder(folder, { ...folderFiles(model.architecture, model.config, language), tensors: weights });
+}
+
+/** Writes a Hugging Face folder but for the weights, which checkpoints hold. */
+export async function saveLanguageModelWithoutWeights(folder: string, language: LanguageModel): Promise<void> {
+  await saveModelWithoutWeights(folder, folderFiles(language.model.architecture, language.model.config, language));
 }

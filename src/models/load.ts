@@ -2,6 +2,7 @@
 
 import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
+import { isCheckpoint, openCheckpoint } from './formats/checkpoint-folder.ts';
 import { openGgufModel } from './formats/gguf-model.ts';
 import { openModelFolder } from './formats/hf-folder.ts';
 import type { ModelFiles } from './formats/model-files.ts';
@@ -11,9 +12,10 @@ import { architectureOf } from './index.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { type Parameters } from './parameters.ts';
 
-/** Opens a Hugging Face folder or a GGUF file. Close it when done. */
+/** Opens a Hugging Face folder, a checkpoint or a GGUF file. Close it when done. */
 export function openModelFiles(path: string): ModelFiles {
-  return path.endsWith('.gguf') ? openGgufModel(path) : openModelFolder(path);
+  if (path.endsWith('.gguf')) return openGgufModel(path);
+  return isCheckpoint(path) ? openCheckpoint(path) : openModelFolder(path);
 }
 
 /** Fills the parameters from a file, tensor by tensor. Every one must be there, with its shape. */

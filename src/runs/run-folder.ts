@@ -1,7 +1,7 @@
 // The folder of a run, $TIEFSUCHE_HOME/runs/NAME/: plain files that can be read while the run is going on, or years later.
 //   run.json       id and name              attempts/   one file per attempt; the highest is the lock
-//   recipe.yaml    resolved                 checkpoints/, checkpoints.jsonl (their hashes), samples/, final/ (Hugging Face)
-//   metrics.jsonl  one row per step         summary.json, curves.svg
+//   recipe.yaml    resolved                 checkpoints/, checkpoints.jsonl (their hashes), model/ (what they have in common)
+//   metrics.jsonl  one row per step         samples/, final/ (Hugging Face), summary.json, curves.svg, expected.json (time)
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
@@ -22,6 +22,10 @@ export interface RunFolder {
   readonly attempts: string;
   readonly checkpoints: string;
   readonly final: string;
+  /** A Hugging Face folder without weights: with those of a checkpoint it is a model. */
+  readonly model: string;
+  /** How long it was expected to take, measured before it began. */
+  readonly expected: string;
   readonly samples: string;
   readonly summary: string;
   readonly curves: string;
@@ -99,7 +103,7 @@ function runNames(home: string): string[] {
 function runAt(path: string, id: string, name: string): RunFolder {
   return {
     id, name, path, recipe: join(path, 'recipe.yaml'), metrics: join(path, 'metrics.jsonl'), attempts: join(path, 'attempts'),
-    checkpoints: join(path, 'checkpoints'), final: join(path, 'final'), samples: join(path, 'samples'),
+    checkpoints: join(path, 'checkpoints'), final: join(path, 'final'), model: join(path, 'model'), expected: join(path, 'expected.json'), samples: join(path, 'samples'),
     summary: join(path, 'summary.json'), curves: join(path, 'curves.svg'),
   };
 }

@@ -13,9 +13,13 @@ export function openapiDocument(routes: readonly Route[]): Record<string, unknow
     return { $ref };
   };
   const failure = { description: 'What went wrong.', content: { 'application/json': { schema: reference(errorSchema, 'output') } } };
-  for (const { method, path, summary, body, answers } of routes) {
+  for (const { method, path, summary, query, body, answers } of routes) {
     const content = Object.fromEntries(Object.entries(answers).map(([type, schema]) => [type, { schema: schema ? reference(schema, 'output') : type === 'text/plain' ? { type: 'string' } : { type: 'object' } }]));
-    const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+    const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } as object }));
+    for (const [name, schema] of Object.entries(query?.shape ?? {})) {
+      const { $schema: _, ...described } = z.toJSONSchema(schema as z.ZodType, { io: 'input' });
+      parameters.push({ name, in: 'query', required: false, schema: described });
+    }
     (paths[path.replace(/:(\w+)/g, '{$1}')] ??= {})[method] = {
       summary, operationId: `${method}${path.replace(/[^A-Za-z0-9]+(.)/g, (_, c: string) => c.toUpperCase())}`,
       ...(parameters.length > 0 && { parameters }),

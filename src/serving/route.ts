@@ -18,6 +18,8 @@ export interface Route {
   readonly summary: string;
   /** Every user, if nothing is said. */
   readonly access?: Access;
+  /** Schema of the query; its values are texts. */
+  readonly query?: z.ZodObject;
   /** Schema of the JSON body. */
   readonly body?: z.ZodType;
   /** Of the answer with status 200, by media type; null: plain text. */

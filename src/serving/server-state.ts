@@ -2,6 +2,8 @@
 
 import type { EngineAnswer, Engine } from './engines/engine.ts';
 import type { Metrics } from './metrics.ts';
+import type { ModelStore } from './model-store.ts';
+import type { RunReader } from './studio/run-reader.ts';
 import type { Identity } from './users/authenticate.ts';
 
 export interface ServedModel {
@@ -9,8 +11,15 @@ export interface ServedModel {
   readonly engine: Engine;
   /** Unix seconds of its files. */
   readonly created: number;
+  readonly path: string;
+  /** SHA-256 of its weights as they lie on disk; an answer tells by it which model spoke. */
+  readonly weights: Promise<string>;
+  /** Step of the checkpoint it is, if it is one. */
+  readonly step: number | null;
   /** Moving average of the seconds a choice took, to say when to come again. */
   secondsPerChoice: number;
+  /** Tokens a second of the latest answer; null before the first. */
+  speed: number | null;
 }
 
 export interface Limits {
@@ -31,5 +40,11 @@ export interface ServerState {
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly open: Set<EngineAnswer>;
+  readonly home: string;
+  /** Loads and unloads models while the server runs. */
+  readonly store: ModelStore;
+  readonly runs: RunReader;
+  /** Program and arguments of the command line: runs are trained in processes of their own. */
+  readonly commandLine: readonly string[];
   stopping: boolean;
 }

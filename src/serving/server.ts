@@ -3,17 +3,20 @@
 
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import { statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { TiefsucheError } from '../errors.ts';
+import { homeFolder } from '../home.ts';
 import { ApiError } from './api-error.ts';
 import { openWorkerEngine } from './engines/worker-engine.ts';
 import type { WorkerOptions } from './engines/engine-worker.ts';
 import { checkOrigin, closedPolicy, hostCheck, isLoopback, securityHeaders } from './guard.ts';
+import { asApiError } from './known-errors.ts';
 import { makeMetrics } from './metrics.ts';
+import { ModelStore } from './model-store.ts';
 import type { RouteEnv } from './route.ts';
 import { alternatives, routes } from './routes/index.ts';
-import type { ServedModel, ServerState } from './server-state.ts';
+import type { ServerState } from './server-state.ts';
+import { RunReader } from './studio/run-reader.ts';
 import { type User, requireAccess } from './user.ts';
 import { type TrustedProxies, authenticate, makeIdentity } from './users/authenticate.ts';
 
@@ -29,6 +32,9 @@ export interface ServeOptions {
   readonly timeLimit: number;
   /** Seconds open answers get to end by themselves when the server stops. */
   readonly grace: number;
+  readonly home?: string;
+  /** Program and arguments of the command line. */
+  readonly commandLine: readonly string[];
   readonly engine: Pick<WorkerOptions, 'precision' | 'slots' | 'context' | 'cacheBytes'>;
 }
 
@@ -47,23 +53,22 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
   const twice = models.find(({ id }, i) => models.findIndex((m) => m.id === id) < i);
   if (twice) throw new TiefsucheError('USAGE', `two models are called "${twice.id}"`, { hint: 'Their names are their ids in the API; rename one.' });
-  const served = new Map<string, ServedModel>(), computing = new Int32Array(new SharedArrayBuffer(4));
-  const closeEngines = async (): Promise<void> => { await Promise.all([...served.values()].map(({ engine }) => engine.close())); };
+  const computing = new Int32Array(new SharedArrayBuffer(4)), home = options.home ?? homeFolder();
+  const store = new ModelStore(home, (path) => openWorkerEngine({ ...options.engine, path, computing }));
   try {
-    for (const { id, path } of models) {
-      const engine = await openWorkerEngine({ ...options.engine, path, computing });
-      served.set(id, { id, engine, created: Math.floor(statSync(path).mtimeMs / 1000), secondsPerChoice: 1 });
-    }
-    const widest = Math.max(...[...served.values()].map(({ engine }) => engine.description.context));
-    // 16 bytes a token is far more than any language takes; the rest is for short contexts.
-    const limits = { maxQueue: options.maxQueue, timeLimit: options.timeLimit, bodyBytes: Math.max(2 ** 20, widest * 16) };
-    const state: ServerState = { host, names, identity, models: served, limits, metrics: makeMetrics(served), open: new Set(), stopping: false };
+    for (const { id, path } of models) await store.load(id, path);
+    const limits = {
+      maxQueue: options.maxQueue, timeLimit: options.timeLimit,
+      // 16 bytes a token is far more than any language takes; the rest is for short contexts.
+      get bodyBytes() { return Math.max(2 ** 20, ...[...store.models.values()].map(({ engine }) => engine.description.context * 16)); },
+    };
+    const state: ServerState = { host, names, identity, models: store.models, limits, metrics: makeMetrics(store.models), open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
     await listen(server, host, options.port);
     const { port } = server.address() as { port: number };
-    return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, state, stop: () => stop(server, state, options.grace, closeEngines) };
+    return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, state, stop: () => stop(server, state, options.grace) };
   } catch (error) {
-    await closeEngines();
+    await store.close();
     throw error;
   }
 }
@@ -97,8 +102,8 @@ export function makeApp(state: ServerState): Hono<RouteEnv> {
   }
   app.notFound((c) => { throw new ApiError(404, 'not_found', `there is no ${c.req.path} here; ${alternatives[c.req.path] ?? 'GET /openapi.json lists what there is'}`); });
   app.onError((error, c) => {
-    const told = error instanceof ApiError ? error : new ApiError(500, 'internal', `something unexpected happened: ${error.message}`);
-    if (!(error instanceof ApiError)) console.error(error);
+    const known = asApiError(error), told = known ?? new ApiError(500, 'internal', `something unexpected happened: ${error.message}`);
+    if (!known) console.error(error);
     return c.json(told.body, told.status, told.headers);
   });
   return app;
@@ -112,7 +117,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   });
 }
 
-async function stop(server: Server, state: ServerState, grace: number, closeEngines: () => Promise<void>): Promise<void> {
+async function stop(server: Server, state: ServerState, grace: number): Promise<void> {
   state.stopping = true;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
@@ -123,5 +128,5 @@ async function stop(server: Server, state: ServerState, grace: number, closeEngi
   for (let i = 0; i < 100 && state.open.size > 0; i++) await pause();
   setTimeout(() => server.closeAllConnections(), 200).unref();
   await closed;
-  await closeEngines();
+  await state.store.close();
 }

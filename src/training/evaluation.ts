@@ -24,6 +24,8 @@ export const evaluationSchema = z.strictObject({
   max_new_tokens: z.int().min(1).default(128),
   /** Problems whose thoughts are kept at each evaluation. */
   shown: z.int().min(0).default(5),
+  /** Every so many steps of any stage those problems alone, so that one sees it learn; 0: at evaluations only. */
+  shown_every: z.int().min(0).default(0),
 });
 
 export type EvaluationSettings = z.output<typeof evaluationSchema>;

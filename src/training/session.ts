@@ -2,7 +2,7 @@
 // place is decided by what is there already, so an attempt that begins where another was killed does just what is missing,
 // and comes to the same bytes.
 
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireFreeDisk, writeFileAtomic } from '../durable-file.ts';
 import { TiefsucheError, isTiefsucheError } from '../errors.ts';
@@ -11,11 +11,11 @@ import { Arena } from '../engine/program.ts';
 import { recordAttempt } from '../ledger/record-attempt.ts';
 import type { Outcome } from '../ledger/events.ts';
 import { saveAdapter } from '../models/adapter-files.ts';
-import { type LanguageModel, saveLanguageModel } from '../models/language-model.ts';
+import { type LanguageModel, saveLanguageModel, saveLanguageModelWithoutWeights } from '../models/language-model.ts';
 import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
 import { logCheckpoint } from './checkpoint-log.ts';
 import { curvesSvg } from './curves.ts';
-import { evaluate, shownAnswers } from './evaluation.ts';
+import { type Evaluation, evaluate, shownAnswers } from './evaluation.ts';
 import { type EvaluationPoint, type EvaluationResult, pointsAt, resultOf, scoreAt, withAccuracy } from './evaluation-points.ts';
 import type { Stage } from './method.ts';
 import { type MemoryPlan, planMemory, requireMemory } from './memory-plan.ts';
@@ -32,6 +32,10 @@ import { type Summary, summaryOf } from './summary.ts';
 import type { TrainEvent, TrainOptions } from './train.ts';
 
 export interface Place { readonly run: RunFolder; readonly recipe: TrainingRecipe; /** Where relative paths of the recipe start. */ readonly folder: string; readonly home: string; /** Where models and runs it grew from are looked up. */ readonly sourceHome: string; readonly attempt: number }
+
+const tokensSampled = ({ families }: Evaluation): number => families.reduce((sum, f) => sum + f.answers.reduce((n, a) => n + a.tokens, 0), 0);
+
+const glimpseDue = ({ evaluation: { problems, shown, shown_every: every } }: TrainingRecipe, step: number): boolean => problems !== undefined && shown > 0 && every > 0 && step % every === 0;
 
 export class Session {
   private readonly place: Place;
@@ -102,6 +106,7 @@ export class Session {
     requireMemory(plan);
     const language = this.language = makeModel(backend, recipe, folder, sourceHome), { model } = language;
     if (checkpoint) restoreWeights(checkpoint.path, model);
+    if (!model.lora && !existsSync(run.model)) await saveLanguageModelWithoutWeights(run.model, language);
     this.arena = new Arena(backend, plan.arenaBytes);
     requireFreeDisk(run.path, (recipe.checkpoints.keep.last + 2) * snapshotBytes(model) + 2 * model.parameters.weights.bytes, 'keeping the checkpoints of this run');
     const { metrics } = MetricsFile.open(run.metrics, checkpoint?.step ?? -1);
@@ -122,6 +127,7 @@ export class Session {
       for (;;) {
         const over = position.stageStep >= stage.steps || (stage.finished?.() ?? false);
         for (const point of pointsAt(recipe, { ...position, over })) if (!this.evaluations[point.key]) await this.evaluate(point);
+        if (glimpseDue(recipe, position.step)) await this.glimpse();
         if (over) position.stageOver = true;
         if (this.unsaved && (over || saves())) await this.save(stage);
         if (over) return;
@@ -155,13 +161,26 @@ export class Session {
     record.tick('train');
     const rollout = this.rollout(this.plan!.evaluation), before = rollout.flops;
     const evaluation = await evaluate(this.language!, rollout, recipe.evaluation, { n, folder: this.place.folder, cancel: this.cancel, withoutThinking: label === 'after_without_thinking' });
-    record.add({ sampled: evaluation.families.reduce((s, f) => s + f.answers.reduce((t, a) => t + a.tokens, 0), 0), flop: { sampling: rollout.flops - before } });
+    record.add({ sampled: tokensSampled(evaluation), flop: { sampling: rollout.flops - before } });
     const result = this.evaluations[key] = resultOf(evaluation, step);
     this.unsaved = true;
     const file = join(run.samples, `step-${String(step).padStart(8, '0')}-${label}.json`);
     writeFileAtomic(file, `${JSON.stringify({ label, ...result, shown: shownAnswers(evaluation, recipe.evaluation.shown) }, null, 1)}\n`);
     record.tick('evaluate');
     this.emit({ type: 'evaluation', step, label, evaluation });
+  }
+
+  /** The shown problems alone, as the weights answer them now. It changes nothing that training depends on. */
+  private async glimpse(): Promise<void> {
+    const { run, recipe, folder } = this.place, { step } = this.position, { shown } = recipe.evaluation, prefix = `step-${String(step).padStart(8, '0')}-`;
+    if (readdirSync(run.samples).some((name) => name.startsWith(prefix) && name.endsWith('.json'))) return; // an evaluation, or an attempt before this one
+    const record = this.record!;
+    record.tick('train');
+    const rollout = this.rollout(this.plan!.evaluation), before = rollout.flops;
+    const evaluation = await evaluate(this.language!, rollout, recipe.evaluation, { n: Math.ceil(shown / recipe.evaluation.problems!.tasks.length), folder, cancel: this.cancel });
+    record.add({ sampled: tokensSampled(evaluation), flop: { sampling: rollout.flops - before } });
+    writeFileAtomic(join(run.samples, `${prefix}glimpse.json`), `${JSON.stringify({ label: 'glimpse', step, shown: shownAnswers(evaluation, shown) }, null, 1)}\n`);
+    record.tick('evaluate');
   }
 
   private rollout(options: RolloutOptions): Rollout {

@@ -5,10 +5,10 @@ import type { CacheType } from '../../engine/cache-pages.ts';
 import type { Precision } from '../../models/compressed.ts';
 import { openLanguageModel } from '../../models/language-model.ts';
 import { Answerer } from '../../reasoning/generate.ts';
-import { resolveModelPath } from '../../models/model-path.ts';
+import { listModels } from '../../models/list-models.ts';
+import { resolveTalkingModel } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
 import { adapterOption, cacheOption, decimal, precisionOption, wholeNumber } from '../option-values.ts';
-import { listModels } from './models.ts';
 import { talk } from '../talk.ts';
 
 /** The model named, else the quickstart, else the only one there is. */
@@ -45,7 +45,7 @@ export const chat: Command = {
     const { temperature, maxTokens, seed, precision, cache, adapter, prompt } = options as { temperature: number; maxTokens: number; seed: number; precision: Precision; cache: CacheType; adapter?: string; prompt?: string };
     if (prompt === undefined && terminal.interactive && !json) return talk(name, terminal, { temperature, maxTokens, seed, precision, cache, ...(adapter !== undefined && { adapter }) });
     if (prompt === undefined) throw new TiefsucheError('USAGE', 'there is no terminal to talk on', { hint: 'Ask with --prompt TEXT.' });
-    const backend = openBackend(), language = openLanguageModel(backend, resolveModelPath(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language, { cache });
+    const backend = openBackend(), language = openLanguageModel(backend, resolveTalkingModel(name), { absorbed: true, precision, adapter }), answerer = new Answerer(language, { cache });
     const { thinking, content, completion } = await answerer.answer([{ role: 'user', content: prompt }], { maxTokens, sampler: { temperature, topK: 0, topP: 1, minP: 0, seed } });
     if (json) terminal.print(JSON.stringify({ thinking, content, token_ids: [...completion.tokens], logprobs: [...completion.logp], finish_reason: completion.finish }));
     else {

@@ -1,26 +1,7 @@
 // `tiefsuche models`: what can be talked to here: finished runs, and what lies in the models folder.
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { homeFolder, runsFolder } from '../../home.ts';
+import { listModels } from '../../models/list-models.ts';
 import type { Command } from '../command.ts';
 import { si, table } from '../figures.ts';
-
-export interface ListedModel { readonly name: string; readonly path: string; readonly type: string; readonly bytes: number; readonly from: 'run' | 'file' }
-
-export function listModels(home: string = homeFolder()): ListedModel[] {
-  const names = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
-  const sizeOf = (path: string): number => (statSync(path).isDirectory() ? readdirSync(path).reduce((n, f) => n + statSync(join(path, f)).size, 0) : statSync(path).size);
-  const typeOf = (path: string): string => {
-    if (path.endsWith('.gguf')) return 'gguf';
-    try { return String((JSON.parse(readFileSync(join(path, 'config.json'), 'utf8')) as { model_type?: unknown }).model_type); } catch { return 'unreadable'; }
-  };
-  const listed = (name: string, path: string, from: 'run' | 'file'): ListedModel[] =>
-    (path.endsWith('.gguf') || existsSync(join(path, 'config.json')) ? [{ name, path, from, type: typeOf(path), bytes: sizeOf(path) }] : []);
-  return [
-    ...names(runsFolder(home)).flatMap((name) => listed(name, join(runsFolder(home), name, 'final'), 'run')),
-    ...names(join(home, 'models')).flatMap((name) => listed(name, join(home, 'models', name), 'file')),
-  ];
-}
 
 export const models: Command = {
   name: 'models',

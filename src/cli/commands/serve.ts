@@ -2,10 +2,11 @@
 import { basename, resolve } from 'node:path';
 import { existsSync } from 'node:fs';
 import { TiefsucheError } from '../../errors.ts';
-import { resolveModelPath } from '../../models/model-path.ts';
+import { resolveTalkingModel } from '../../models/model-path.ts';
 import type { Precision } from '../../models/compressed.ts';
 import { serve as startServer } from '../../serving/server.ts';
 import type { Command } from '../command.ts';
+import { commandLine } from '../command-line.ts';
 import { precisionOption, wholeNumber } from '../option-values.ts';
 import { chosenModel } from './chat.ts';
 
@@ -52,10 +53,10 @@ export const serve: Command = {
   async run({ args, options, json, terminal }) {
     const { host, port, name: hostNames = [], trustProxy = [], trustHeader = null, slots, context, cacheMib, maxQueue, timeLimit, grace, precision } = options as unknown as Options;
     const named = (args[0] ?? []) as unknown as string[], names = named.length > 0 ? named : [chosenModel(undefined)];
-    const models = names.map((name) => ({ id: idOf(name), path: resolveModelPath(name) }));
+    const models = names.map((name) => ({ id: idOf(name), path: resolveTalkingModel(name) }));
     if (trustHeader !== null && trustProxy.length === 0) throw new TiefsucheError('USAGE', '--trust-header needs --trust-proxy: anyone can send a header', { hint: 'Name the addresses from which the proxy speaks, e.g. --trust-proxy 127.0.0.1.' });
     const stopped = signalled();
-    const server = await startServer({ models, host, port, names: hostNames, proxies: { header: trustHeader, addresses: trustProxy }, maxQueue, timeLimit, grace, engine: { precision, slots, context: context ?? null, cacheBytes: cacheMib * 2 ** 20 } })
+    const server = await startServer({ models, host, port, names: hostNames, proxies: { header: trustHeader, addresses: trustProxy }, maxQueue, timeLimit, grace, commandLine: commandLine(), engine: { precision, slots, context: context ?? null, cacheBytes: cacheMib * 2 ** 20 } })
       .catch((error: NodeJS.ErrnoException) => { throw error.code === 'EACCES' ? new TiefsucheError('USAGE', `port ${port} may not be used by this user`, { hint: 'Choose one above 1023.' }) : error; });
     if (json) terminal.print(JSON.stringify({ url: server.url, models: models.map((m) => m.id) }));
     else {

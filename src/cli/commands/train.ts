@@ -17,6 +17,7 @@ Ctrl-C stops after the step and saves; --resume goes on, also after a crash, and
     { flags: '--resume', text: 'go on with the run of that name' },
     { flags: '--set <path=value...>', text: 'change a value of the recipe, for example training.steps=100' },
     { flags: '--plan', text: 'show memory and time, train nothing' },
+    { flags: '--expect', text: 'say first how long it will take here, by a few steps' },
   ],
   reports: true,
   examples: [
@@ -41,6 +42,6 @@ Ctrl-C stops after the step and saves; --resume goes on, also after a crash, and
       else terminal.print(`the run "${run}" is finished already`);
       return;
     }
-    await runTraining({ recipe: begun ? undefined : recipe, run, overrides, json }, terminal);
+    await runTraining({ recipe: begun ? undefined : recipe, run, overrides, json, expectTime: options['expect'] === true }, terminal);
   },
 };

@@ -21,8 +21,9 @@ const largestText = 256 << 20;
 /**
  * Opens a folder. The weights' headers are checked, no weight is read. Close it when done. A folder with `char_ords`
  * instead of a tokenizer.json gets the tokenizer they stand for.
+ * @param openWeights for weights that lie elsewhere than the rest
  */
-export function openModelFolder(folder: string): ModelFiles {
+export function openModelFolder(folder: string, openWeights: () => TensorSource = () => readSafetensorsFolder(folder)): ModelFiles {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new TiefsucheError('NOT_FOUND', `there is no model folder ${folder}`, { hint: 'Give the folder that holds config.json.' });
   }
@@ -36,7 +37,7 @@ export function openModelFolder(folder: string): ModelFiles {
   }
   const generationConfig = readJson(folder, 'generation_config.json') ?? {};
   const chatTemplates = readChatTemplates(folder, tokenizerConfig);
-  const { quantization_config: quantization, ...plain } = config, stored = readSafetensorsFolder(folder);
+  const { quantization_config: quantization, ...plain } = config, stored = openWeights();
   let weights: TensorSource;
   try { weights = withoutFp8(folder, stored, quantization); } catch (error) { stored.close(); throw error; }
   return {
@@ -99,22 +100,31 @@ export interface ModelToSave {
 /** Writes a folder that transformers, vLLM, mlx-lm and llama.cpp's converter load. An older folder is replaced whole. */
 export async function saveModelFolder(folder: string, model: ModelToSave): Promise<void> {
   await writeFolderAtomic(folder, async (place) => {
-    const put = (name: string, text: string): void => writeFileSync(join(place, name), text, { flag: 'wx' });
-    put('config.json', settingsJson(model.config));
     await writeSafetensorsFolder(place, model.tensors, { format: 'pt' }, model.maxShardBytes);
-    if (model.tokenizerJson !== undefined) {
-      put('tokenizer.json', typeof model.tokenizerJson === 'string' ? model.tokenizerJson : `${JSON.stringify(model.tokenizerJson, null, 1)}\n`);
-    }
-    if (model.tokenizerConfig) {
-      // The same template in both places: older loaders read it from the config, newer ones from the file.
-      const { chat_template: _, ...rest } = model.tokenizerConfig;
-      put('tokenizer_config.json', prettyJson(model.chatTemplate === undefined ? model.tokenizerConfig : { ...rest, chat_template: model.chatTemplate }));
-      put('special_tokens_map.json', prettyJson(specialTokens(model.tokenizerConfig)));
-    }
-    if (model.chatTemplate !== undefined) put('chat_template.jinja', model.chatTemplate);
-    if (model.generationConfig) put('generation_config.json', settingsJson(model.generationConfig));
-    for (const [name, text] of Object.entries(model.files ?? {})) put(name, text);
+    writeTextFiles(place, model);
   });
+}
+
+/** The same without weights: what turns weights that lie elsewhere into a model. */
+export async function saveModelWithoutWeights(folder: string, model: Omit<ModelToSave, 'tensors'>): Promise<void> {
+  await writeFolderAtomic(folder, (place) => writeTextFiles(place, model));
+}
+
+function writeTextFiles(place: string, model: Omit<ModelToSave, 'tensors'>): void {
+  const put = (name: string, text: string): void => writeFileSync(join(place, name), text, { flag: 'wx' });
+  put('config.json', settingsJson(model.config));
+  if (model.tokenizerJson !== undefined) {
+    put('tokenizer.json', typeof model.tokenizerJson === 'string' ? model.tokenizerJson : `${JSON.stringify(model.tokenizerJson, null, 1)}\n`);
+  }
+  if (model.tokenizerConfig) {
+    // The same template in both places: older loaders read it from the config, newer ones from the file.
+    const { chat_template: _, ...rest } = model.tokenizerConfig;
+    put('tokenizer_config.json', prettyJson(model.chatTemplate === undefined ? model.tokenizerConfig : { ...rest, chat_template: model.chatTemplate }));
+    put('special_tokens_map.json', prettyJson(specialTokens(model.tokenizerConfig)));
+  }
+  if (model.chatTemplate !== undefined) put('chat_template.jinja', model.chatTemplate);
+  if (model.generationConfig) put('generation_config.json', settingsJson(model.generationConfig));
+  for (const [name, text] of Object.entries(model.files ?? {})) put(name, text);
 }
 
 const specialTokens = (config: TokenizerConfig): Record<string, unknown> =>

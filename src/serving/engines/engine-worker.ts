@@ -11,6 +11,7 @@ import { openEnergyMeter } from '../../ledger/meters/index.ts';
 import { openLanguageModel } from '../../models/language-model.ts';
 import type { Precision } from '../../models/compressed.ts';
 import type { Model } from '../../models/model.ts';
+import { taskChatTemplate } from '../../reasoning/task-tokenizer.ts';
 import { Batch, type Sequence } from './batch.ts';
 import { Choice } from './choice.ts';
 import type { CutShort, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
@@ -139,7 +140,7 @@ async function serve(): Promise<void> {
   post({
     type: 'ready',
     description: {
-      engine: 'tiefsuche', architecture: String(language.model.config['model_type']), context, slots: options.slots, thinks: thinks(language),
+      engine: 'tiefsuche', architecture: String(language.model.config['model_type']), context, slots: options.slots, thinks: thinks(language), singleTurn: language.chatTemplate === taskChatTemplate,
       parameters: parametersOf(language.model), precision: options.precision, machine: `${machine.name} ${machine.isa}, ${machine.threads} threads`,
       energy: { method: used.name, grade: used.grade, covers: used.covers, formula: used.formula },
     },

@@ -15,6 +15,8 @@ export interface EngineDescription {
   readonly precision: string;
   /** Whether the model was made to think before it answers. */
   readonly thinks: boolean;
+  /** It was born on single problems: each question stands alone. */
+  readonly singleTurn?: boolean;
   /** Sequences that are computed at once. */
   readonly slots: number;
   readonly machine: string;

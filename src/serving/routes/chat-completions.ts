@@ -96,6 +96,7 @@ function count({ metrics }: ServerState, served: ServedModel, end: ChoiceEnd): v
   if (end.cutShort) metrics.cutShort.inc({ model, reason: end.cutShort });
   if (end.tokens > 0) metrics.firstToken.observe({ model }, end.queueSeconds + end.promptSeconds);
   if (end.tokens > 1) metrics.perToken.observe({ model }, end.decodeSeconds / (end.tokens - 1));
+  if (end.tokens > 4 && end.decodeSeconds > 0) served.speed = (end.tokens - 1) / end.decodeSeconds;
   served.secondsPerChoice = 0.8 * served.secondsPerChoice + 0.2 * (end.promptSeconds + end.decodeSeconds);
 }
 

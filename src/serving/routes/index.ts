@@ -1,6 +1,22 @@
 // All routes of the server, in the order of the OpenAPI document. A new route is a file beside this one and a line here.
 
 import type { Route } from '../route.ts';
+import { chatExport } from './chat-export.ts';
+import { chatRead, chatRemove, chatWrite } from './chat.ts';
+import { chats } from './chats.ts';
+import { count } from './count.ts';
+import { modelAdd, modelRemove } from './model-file.ts';
+import { modelLoad, modelUnload } from './model-load.ts';
+import { page } from './page.ts';
+import { pageFile } from './page-file.ts';
+import { run } from './run.ts';
+import { runMetrics } from './run-metrics.ts';
+import { runSamples } from './run-samples.ts';
+import { runStart } from './run-start.ts';
+import { runStop } from './run-stop.ts';
+import { runs } from './runs.ts';
+import { shelfRoute } from './shelf.ts';
+import { studio, studioSet } from './studio.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
@@ -8,7 +24,13 @@ import { models } from './models.ts';
 import { openapi } from './openapi.ts';
 import { passwordChange, sessionBegin, sessionEnd, sessionShow } from './session.ts';
 
-export const routes: readonly Route[] = [chatCompletions, models, sessionShow, sessionBegin, sessionEnd, passwordChange, health, metrics, openapi];
+/** What the page asks for. */
+const ofThePage: readonly Route[] = [
+  page, pageFile, studio, studioSet, runs, runStart, run, runMetrics, runSamples, runStop,
+  shelfRoute, modelAdd, modelRemove, modelLoad, modelUnload, chats, chatRead, chatWrite, chatRemove, chatExport, count,
+];
+
+export const routes: readonly Route[] = [chatCompletions, models, sessionShow, sessionBegin, sessionEnd, passwordChange, health, metrics, openapi, ...ofThePage];
 
 /** Paths clients may look for, and what there is instead. */
 export const alternatives: Readonly<Record<string, string>> = {

@@ -1,0 +1,89 @@
+// The models that are served, and those that are on their way. A model of a run that still trains is exchanged for the
+// newest checkpoint as soon as nobody waits for an answer of the old one.
+
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { runsFolder } from '../home.ts';
+import { latestCheckpoint } from '../models/formats/checkpoint-folder.ts';
+import { resolveTalkingModel } from '../models/model-path.ts';
+import type { Engine } from './engines/engine.ts';
+import type { ServedModel } from './server-state.ts';
+import { weightsHash } from './weights-hash.ts';
+
+const followEvery = 2000; // ms
+
+export class ModelStore {
+  readonly models = new Map<string, ServedModel>();
+  readonly loading = new Map<string, Promise<ServedModel>>();
+  /** Why the last try failed. */
+  readonly failures = new Map<string, string>();
+  private readonly home: string;
+  private readonly open: (path: string) => Promise<Engine>;
+  private readonly timer: NodeJS.Timeout;
+  private closed = false;
+
+  constructor(home: string, open: (path: string) => Promise<Engine>) {
+    this.home = home;
+    this.open = open;
+    this.timer = setInterval(() => { void this.follow(); }, followEvery).unref();
+  }
+
+  /** Serves a model; at once if it is there already. */
+  async load(id: string, path: string = resolveTalkingModel(id, undefined, this.home)): Promise<ServedModel> {
+    const there = this.models.get(id);
+    if (there) return there;
+    const begun = this.loading.get(id) ?? this.begin(id, path);
+    return begun;
+  }
+
+  private begin(id: string, path: string): Promise<ServedModel> {
+    this.failures.delete(id);
+    const loading = this.serve(id, path).finally(() => this.loading.delete(id));
+    this.loading.set(id, loading);
+    loading.catch((error: unknown) => this.failures.set(id, (error as Error).message));
+    return loading;
+  }
+
+  private async serve(id: string, path: string): Promise<ServedModel> {
+    const created = Math.floor(statSync(path).mtimeMs / 1000), weights = weightsHash(path);
+    weights.catch(() => {}); // a checkpoint may be gone before anyone asks
+    const engine = await this.open(path), before = this.models.get(id);
+    if (this.closed) {
+      await engine.close();
+      throw new Error('the server is stopping');
+    }
+    const served: ServedModel = { id, path, engine, created, weights, step: stepOf(path), secondsPerChoice: before?.secondsPerChoice ?? 1, speed: before?.speed ?? null };
+    this.models.set(id, served);
+    await before?.engine.close();
+    return served;
+  }
+
+  async unload(id: string): Promise<void> {
+    const served = this.models.get(id);
+    this.models.delete(id);
+    await served?.engine.close();
+  }
+
+  /** Takes newer checkpoints of runs, where nobody is being answered. */
+  private async follow(): Promise<void> {
+    for (const { id, path, engine, step } of [...this.models.values()]) {
+      if (step === null || engine.pending > 0 || this.loading.has(id) || this.closed) continue;
+      const newest = newestOf(join(runsFolder(this.home), id));
+      if (newest !== null && newest !== path) await this.begin(id, newest).catch(() => {});
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.timer);
+    await Promise.allSettled(this.loading.values());
+    await Promise.all([...this.models.values()].map(({ engine }) => engine.close()));
+  }
+}
+
+const stepOf = (path: string): number | null => { const found = /step-(\d+)$/.exec(path); return found ? Number(found[1]) : null; };
+
+function newestOf(run: string): string | null {
+  const final = join(run, 'final');
+  return statSync(join(final, 'config.json'), { throwIfNoEntry: false }) ? final : latestCheckpoint(run);
+}

@@ -1,0 +1,84 @@
+// What the studio says of the models that are here: loaded or not, from what they were made, whether they fit, how fast
+// they would be. Decoding reads every weight once a token, so the memory's bandwidth over the weights' bytes bounds the
+// speed; the bandwidth is measured once, by copying 64 MiB.
+
+import { join } from 'node:path';
+import { z } from 'zod';
+import { runsFolder } from '../../home.ts';
+import { type ModelFacts, listCheckpointModels, listModels, modelFacts } from '../../models/list-models.ts';
+import type { RunSample } from '../../runs/run-samples.ts';
+import type { ServerState } from '../server-state.ts';
+
+export const shelfModelSchema = z.object({
+  id: z.string(), from: z.enum(['run', 'checkpoint', 'file']),
+  state: z.enum(['here', 'loading', 'loaded', 'failed', 'unreadable']),
+  error: z.string().nullable(),
+  step: z.int().nullable().describe('Of the checkpoint that is loaded or would be.'),
+  made_from: z.string().nullable().describe('Why its run was trained.'),
+  type: z.string().nullable(), parameters: z.int().nullable(), bytes: z.int().nullable(), context: z.int().nullable(), licence: z.string().nullable(),
+  bytes_needed: z.int().nullable(), fits: z.boolean().nullable(),
+  tokens_per_second: z.number().nullable(), speed_from: z.enum(['measured', 'bandwidth']).nullable(),
+  thinks: z.boolean().nullable(), single_turn: z.boolean().nullable().describe('Each question stands alone.'), examples: z.array(z.string()).describe('Problems of the kind it learned.'), engine: z.string().nullable(), weights_sha256: z.string().nullable().describe('Of the weights on disk; told of models that are loaded.'),
+}).meta({ id: 'ShelfModel' });
+
+export type ShelfModel = z.output<typeof shelfModelSchema>;
+
+const room = 256 * 2 ** 20; // for caches and activations of a first conversation
+const smallestJudged = 32 * 2 ** 20; // smaller weights live in the processor's caches, where this bound says nothing
+
+let measured: number | null = null;
+
+/** Bytes a second that one thread copies. */
+function bandwidth(): number {
+  if (measured !== null) return measured;
+  const from = Buffer.alloc(64 * 2 ** 20, 1), to = Buffer.alloc(from.length, 2), seconds = Array.from({ length: 3 }, () => {
+    const start = performance.now();
+    from.copy(to);
+    return (performance.now() - start) / 1000;
+  });
+  return (measured = (2 * from.length) / Math.min(...seconds)); // read and written
+}
+
+const facts = new Map<string, ModelFacts | string>();
+
+/** Headers do not change under a name; a model that is replaced gets a new path or a new server. */
+function factsOf(path: string): ModelFacts | string {
+  let known = facts.get(path);
+  if (known === undefined) {
+    try { known = modelFacts(path); } catch (error) { known = (error as Error).message; }
+    facts.set(path, known);
+  }
+  return known;
+}
+
+export const forgetFacts = (path: string): boolean => facts.delete(path);
+
+export async function shelf({ home, store, runs }: ServerState): Promise<ShelfModel[]> {
+  const reports = new Map(runs.list().map((r) => [r.name, r]));
+  const here = [...listModels(home).map(({ name, path, from }) => ({ id: name, path, from })), ...listCheckpointModels(home).map(({ name, path }) => ({ id: name, path, from: 'checkpoint' as const }))];
+  const elsewhere = [...store.models.values()].filter((m) => !here.some((h) => h.id === m.id)).map(({ id, path }) => ({ id, path, from: 'file' as const }));
+  return Promise.all([...here, ...elsewhere].map(async ({ id, path, from }): Promise<ShelfModel> => {
+    const served = store.models.get(id), told = factsOf(path), known = typeof told === 'string' ? null : told, failure = store.failures.get(id) ?? null;
+    const state = store.loading.has(id) && !served ? 'loading' : served ? 'loaded' : failure !== null ? 'failed' : known ? 'here' : 'unreadable';
+    const needed = known ? known.bytes + room : null;
+    const guessed = known && known.bytes >= smallestJudged ? bandwidth() / known.bytes : null;
+    const ofRun = path.startsWith(runsFolder(home)) ? reports.get(id) : undefined;
+    return {
+      id, from, state, error: failure ?? (typeof told === 'string' ? told : null), step: served?.step ?? stepIn(path), made_from: ofRun?.why ?? null,
+      type: known?.type ?? null, parameters: known?.parameters ?? null, bytes: known?.bytes ?? null, context: served?.engine.description.context ?? known?.context ?? null, licence: known?.licence ?? null,
+      bytes_needed: needed, fits: needed === null ? null : served !== undefined || needed < process.availableMemory(),
+      tokens_per_second: served?.speed ?? guessed, speed_from: served?.speed ? 'measured' : guessed === null ? null : 'bandwidth',
+      thinks: served?.engine.description.thinks ?? null, single_turn: served?.engine.description.singleTurn ?? null, examples: ofRun ? examplesOf(runs.samples(id)) : [], engine: served?.engine.description.engine ?? null, weights_sha256: served ? await served.weights.catch(() => null) : null,
+    };
+  }));
+}
+
+/** One problem of each family, and one more of each if there are few. */
+function examplesOf(samples: readonly RunSample[]): string[] {
+  const shown = samples.at(-1)?.shown ?? [], first = shown.filter((s, i) => shown.findIndex((other) => other.task === s.task) === i);
+  return [...new Set([...first, ...shown].map((s) => s.prompt))].slice(0, 6);
+}
+
+const stepIn = (path: string): number | null => { const found = /step-(\d+)$/.exec(path); return found ? Number(found[1]) : null; };
+
+export const modelsFolder = (home: string): string => join(home, 'models');

@@ -1,0 +1,40 @@
+// Starts and stops training: the command line in a process of its own, detached, at low priority, with its words in a file.
+// It outlives this server, whatever happens to it; who trains which run stands in the run's folder.
+
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { makeFolder } from '../../durable-file.ts';
+import { TiefsucheError } from '../../errors.ts';
+import { runsFolder } from '../../home.ts';
+import { listClaims } from '../../ledger/claim.ts';
+import { openRun } from '../../runs/run-folder.ts';
+import { logPath } from './run-reader.ts';
+
+const lowPriority = 10;
+
+/** @returns the process; `ended` when it was seen to end while this one lived */
+export function startTrainer(commandLine: readonly string[], args: readonly string[], run: string, home: string): { readonly pid: number; readonly ended: Promise<number | null> } {
+  makeFolder(runsFolder(home));
+  const log = openSync(logPath(home, run), 'w');
+  try {
+    const [program, ...first] = commandLine as [string, ...string[]];
+    const child = spawn(program, [...first, ...args], { detached: true, stdio: ['ignore', log, log], env: { ...process.env, TIEFSUCHE_HOME: home } });
+    const ended = new Promise<number | null>((resolve) => { child.once('exit', resolve); child.once('error', () => resolve(null)); });
+    if (child.pid === undefined) throw new TiefsucheError('BACKEND', `the process that trains "${run}" could not be started`);
+    try { setPriority(child.pid, lowPriority); } catch { /* it trains all the same */ }
+    child.unref();
+    return { pid: child.pid, ended };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Asks the process that trains a run to finish its step and save; false if nobody trains it. */
+export function stopTrainer(run: string, home: string): boolean {
+  const last = listClaims(openRun(run, home).attempts, '').at(-1);
+  if (last?.state === 'elsewhere') throw new TiefsucheError('LOCKED', `the run "${run}" is trained on ${last.content!.process.host}, and can be stopped there only`);
+  if (last?.state !== 'alive') return false;
+  process.kill(last.content!.process.pid, 'SIGTERM');
+  return true;
+}

@@ -1,0 +1,59 @@
+// The frame of the page: where one is, what trains just now, and the settings of this house.
+
+import type { JSX } from 'preact';
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { ChatPage } from './chat/chat-page.tsx';
+import { HouseDialog } from './house-dialog.tsx';
+import { language, percent, t } from './i18n/index.ts';
+import { LoginPage } from './login-page.tsx';
+import { ModelsPage } from './models/models-page.tsx';
+import { runs, shelf, training, watchHouse } from './parts/house.ts';
+import { Icon, Mark } from './parts/icons.tsx';
+import { loginWanted, serverGone } from './parts/poll.ts';
+import { goInstead, path, to } from './parts/route.ts';
+import './parts/theme.ts';
+import { RunsPage } from './runs/runs-page.tsx';
+
+const pages = { chat: ChatPage, runs: RunsPage, models: ModelsPage } as const;
+const names = { chat: 'nav.chat', runs: 'nav.runs', models: 'nav.models' } as const;
+type PageName = keyof typeof pages;
+
+const current = (): PageName => (path.value[0] !== undefined && path.value[0] in pages ? (path.value[0] as PageName) : 'chat');
+
+/** Who comes without saying where to sees the chat if there is something to talk with, else the learning. */
+function choosePage(): void {
+  if (path.value.length > 0 || shelf.value === null || runs.value === null) return;
+  const talks = shelf.value.models.some((m) => m.state === 'loaded');
+  if (training.value) goInstead('runs', training.value.name);
+  else goInstead(talks || shelf.value.models.length > 0 ? 'chat' : 'runs');
+}
+
+export function App(): JSX.Element {
+  const settings = useSignal(false), page = current(), Page = pages[page], run = training.value;
+  useEffect(watchHouse, [loginWanted.value]);
+  useEffect(choosePage);
+  useEffect(() => {
+    document.documentElement.lang = language.value;
+    document.title = `${t(names[page])} · tiefsuche`;
+  });
+  if (loginWanted.value) return <LoginPage />;
+  return (
+    <>
+      <a class="skip" href="#content" onClick={(e) => { e.preventDefault(); document.getElementById('content')?.focus(); }}>{t('nav.skip')}</a>
+      <header class="bar">
+        <a class="wordmark" href={to('chat')}><Mark /><span>tiefsuche</span></a>
+        <nav aria-label={t('nav.main')}>
+          {(Object.keys(pages) as PageName[]).map((name) => <a key={name} href={to(name)} aria-current={name === page ? 'page' : undefined}>{t(names[name])}</a>)}
+        </nav>
+        {run && run.step !== null && run.total_steps !== null && (
+          <a class="training" href={to('runs', run.name)}><span class="pulse" aria-hidden="true" /><span class="training-name">{run.name} </span>{percent(run.step / run.total_steps)}</a>
+        )}
+        <button type="button" class="quiet menu" aria-label={t('menu')} onClick={() => { settings.value = true; }}><Icon name="dials" /></button>
+      </header>
+      {serverGone.value && <p class="gone" role="status">{t('server.gone')}</p>}
+      <main id="content" tabIndex={-1} class={`page-${page}`}><Page /></main>
+      {settings.value && <HouseDialog onClose={() => { settings.value = false; }} />}
+    </>
+  );
+}

@@ -1,0 +1,208 @@
+// The conversation that is open: what was said, and the answer that is on its way. Kept on the server after every change.
+
+import { batch, computed, signal } from '@preact/signals';
+import { type Answer, type Attachment, type ChatChunk, type ChatRequest, type Conversation, type ConversationEntry, type ConversationSettings, type Question, type ShelfModel, answerChunks, api } from '../api.ts';
+import { t } from '../i18n/index.ts';
+import { shelf } from '../parts/house.ts';
+import { remembered } from '../parts/remembered.ts';
+import { goInstead } from '../parts/route.ts';
+import { Announcer } from './announcer.ts';
+import { withAttachments } from './attachments.ts';
+
+export type TokenLogprob = NonNullable<ChatChunk['choices'][number]['logprobs']>['content'][number] & { readonly thinking: boolean };
+
+/** An answer while it comes. */
+export interface Live { readonly answer: Answer; readonly place: number; readonly thinking: boolean; readonly began: number }
+
+const defaults: ConversationSettings = { system: '', temperature: 0, top_p: 1, seed: null, max_tokens: null, thinking: 'auto', thinking_budget: null };
+
+const now = (): string => new Date().toISOString();
+
+export const conversation = signal<Conversation>(empty());
+export const live = signal<Live | null>(null);
+export const entries = signal<readonly ConversationEntry[]>([]);
+export const search = signal('');
+export const trouble = signal<string | null>(null);
+/** Tokens of the context that the conversation takes, as far as it was counted. */
+export const contextUsed = signal<number | null>(null);
+/** Probabilities of answers given while this page is open, by the answer's time. */
+export const logprobs = signal<ReadonlyMap<string, readonly TokenLogprob[]>>(new Map());
+const lastModel = remembered<string | null>('model', null);
+/** Joules a token, as the latest answer of a model had them: for the figure while the next one comes. */
+export const joulesPerToken = new Map<string, number>();
+
+let aborter: AbortController | null = null;
+
+function empty(): Conversation {
+  return { id: crypto.randomUUID(), title: '', model: null, created: now(), updated: now(), settings: defaults, consent: null, messages: [] };
+}
+
+/** The model that answers: the conversation's, the last one used, the first that is loaded or could be. */
+export const answering = computed((): ShelfModel | null => {
+  const models = shelf.value?.models.filter((m) => m.state !== 'unreadable') ?? [];
+  for (const id of [conversation.value.model, lastModel.value]) {
+    const found = models.find((m) => m.id === id);
+    if (found) return found;
+  }
+  return models.find((m) => m.state === 'loaded') ?? models[0] ?? null;
+});
+
+export async function refreshEntries(): Promise<void> { entries.value = (await api.chats(search.value)).chats; }
+
+export async function open(id: string | undefined): Promise<void> {
+  if (id === conversation.value.id) return;
+  stop();
+  batch(() => {
+    trouble.value = contextUsed.value = live.value = null;
+    if (id === undefined) conversation.value = empty();
+  });
+  if (id === undefined) return;
+  try {
+    conversation.value = await api.chat(id);
+  } catch {
+    conversation.value = empty();
+    goInstead('chat');
+  }
+}
+
+function change(part: Partial<Conversation>): void { conversation.value = { ...conversation.value, ...part, updated: now() }; }
+
+async function keep(): Promise<void> {
+  try {
+    if (conversation.value.messages.length === 0) return;
+    await api.keepChat(conversation.value);
+    await refreshEntries();
+  } catch (error) { trouble.value = (error as Error).message; }
+}
+
+export async function set(settings: Partial<ConversationSettings>): Promise<void> {
+  change({ settings: { ...conversation.value.settings, ...settings } });
+  await keep();
+}
+
+export function chooseModel(id: string): void {
+  lastModel.value = id;
+  change({ model: id });
+  const model = shelf.value?.models.find((m) => m.id === id);
+  if (model && model.state !== 'loaded' && model.state !== 'loading') void api.load(id).catch((error: unknown) => { trouble.value = (error as Error).message; });
+}
+
+export async function consent(given: boolean): Promise<void> {
+  change({ consent: given ? { given: now() } : null });
+  await keep();
+}
+
+export async function remove(id: string): Promise<void> {
+  await api.removeChat(id);
+  if (id === conversation.value.id) {
+    await open(undefined);
+    goInstead('chat');
+  }
+  await refreshEntries();
+}
+
+export async function send(content: string, attachments: readonly Attachment[]): Promise<void> {
+  const question: Question = { role: 'user', content, time: now(), attachments: [...attachments] };
+  const { messages, title } = conversation.value;
+  change({ messages: [...messages, question], title: title || content.replace(/\s+/g, ' ').trim().slice(0, 80) || attachments[0]?.name || '…' });
+  goInstead('chat', conversation.value.id);
+  await answer();
+}
+
+/** Asks the question at `place` once more, with other words; what came after it goes. */
+export async function askAgain(place: number, content: string): Promise<void> {
+  const { messages } = conversation.value, question = messages[place];
+  if (question?.role !== 'user') return;
+  change({ messages: [...messages.slice(0, place), { ...question, content, time: now() }] });
+  await answer();
+}
+
+/** Another answer in the place of one; with `same`, the same one with its probabilities. */
+export async function answerAgain(place: number, same = false): Promise<void> {
+  const { messages } = conversation.value, old = messages[place];
+  change({ messages: messages.slice(0, place) });
+  await answer({ after: messages.slice(place + 1), ...(same && old?.role === 'assistant' && { seed: old.seed, rating: old.rating }), probabilities: same });
+}
+
+export function stop(): void { aborter?.abort(); }
+
+export async function rate(place: number, rating: { value: 'up' | 'down'; corrected: string | null } | null): Promise<void> {
+  change({ messages: conversation.value.messages.map((m, i) => (i === place && m.role === 'assistant' ? { ...m, rating: rating && { ...rating, time: now() } } : m)) });
+  await keep();
+}
+
+/** What goes to the model of a conversation. */
+export function requestMessages({ messages, settings }: Conversation, alone: boolean): ChatRequest['messages'] {
+  const said = alone ? messages.slice(-1) : messages;
+  return [
+    ...(settings.system.trim() !== '' ? [{ role: 'system' as const, content: settings.system }] : []),
+    ...said.flatMap((m): ChatRequest['messages'] => {
+      if (m.role === 'user') return [{ role: 'user', content: withAttachments(m.content, m.attachments) }];
+      return m.finish === 'failed' ? [] : [{ role: 'assistant', content: m.content, ...(m.thinking !== '' && { reasoning_content: m.thinking }) }];
+    }),
+  ];
+}
+
+interface Wish { readonly after?: Conversation['messages']; readonly seed?: number | null; readonly rating?: Answer['rating']; readonly probabilities?: boolean }
+
+async function answer({ after = [], seed, rating = null, probabilities = false }: Wish = {}): Promise<void> {
+  const model = answering.value;
+  if (!model) return;
+  const { settings } = conversation.value, wantedSeed = seed ?? settings.seed, off = settings.thinking === 'off';
+  const request: ChatRequest = {
+    model: model.id, messages: requestMessages(conversation.value, model.single_turn === true), temperature: settings.temperature, top_p: settings.top_p,
+    ...(wantedSeed !== null && { seed: wantedSeed }), ...(settings.max_tokens !== null && { max_completion_tokens: settings.max_tokens }),
+    ...(settings.thinking !== 'auto' && { think: !off }), ...(settings.thinking_budget !== null && !off && { thinking_budget: settings.thinking_budget }),
+    ...(probabilities && { logprobs: true, top_logprobs: 5 }),
+  };
+  const began = performance.now(), place = conversation.value.messages.length, announcer = new Announcer(''), tokens: TokenLogprob[] = [];
+  let said: Answer = {
+    role: 'assistant', content: '', thinking: '', time: now(), generated: true, model: model.id, weights_sha256: model.weights_sha256, step: model.step, seed: wantedSeed, finish: 'stopped', thinking_ended: null, error: null,
+    tokens: null, thinking_tokens: null, seconds: null, thinking_seconds: null, joules: null, energy_method: null, rating,
+  };
+  const show = (thinking: boolean): void => { live.value = { answer: said, place, thinking, began }; };
+  const elapsed = (): number => (performance.now() - began) / 1000;
+  aborter = new AbortController();
+  show(false);
+  try {
+    let counted = 0, thought = 0, inThought = false;
+    for await (const chunk of answerChunks(request, aborter.signal)) {
+      if (chunk.seed !== undefined) said = { ...said, seed: chunk.seed };
+      if (chunk.usage) contextUsed.value = chunk.usage.total_tokens;
+      const [choice] = chunk.choices;
+      if (!choice) continue;
+      const { reasoning = '', content = '' } = choice.delta;
+      for (const [part, thinking] of [['reasoning', true], ['content', false]] as const) for (const entry of choice.logprobs?.[part] ?? []) tokens.push({ ...entry, thinking });
+      if (reasoning !== '' || content !== '') counted++;
+      if (reasoning !== '') {
+        if (!inThought) announcer.say(t('live.thinking'));
+        inThought = true;
+        thought++;
+        said = { ...said, thinking: said.thinking + reasoning, thinking_seconds: elapsed() };
+      }
+      if (content !== '') {
+        if (said.content === '') announcer.say(t('live.answer'));
+        inThought = false;
+        said = { ...said, content: said.content + content };
+        announcer.push(content);
+      }
+      said = { ...said, tokens: counted, thinking_tokens: thought, seconds: elapsed() };
+      if (choice.finish_reason !== null) {
+        const { thinking, timings, energy } = choice;
+        said = { ...said, finish: choice.finish_reason, thinking_ended: thinking?.ended ?? null, thinking_tokens: thinking?.tokens ?? thought, tokens: timings?.predicted_n ?? counted, joules: energy?.joules ?? null, energy_method: energy ? `${energy.method} (${energy.grade})` : null };
+        if (energy?.joules && timings && timings.predicted_n > 0) joulesPerToken.set(model.id, energy.joules / timings.predicted_n);
+      }
+      show(inThought);
+    }
+  } catch (error) {
+    const stopped = aborter.signal.aborted;
+    said = { ...said, finish: stopped ? 'stopped' : 'failed', error: stopped ? null : (error as Error).message };
+  }
+  announcer.end(said.finish === 'failed' ? t('turn.failed', { error: said.error ?? '' }) : t('live.done'));
+  batch(() => {
+    if (tokens.length > 0) logprobs.value = new Map([...logprobs.value, [said.time, tokens]]);
+    change({ model: model.id, messages: [...conversation.value.messages.slice(0, place), said, ...after] });
+    live.value = null;
+  });
+  await keep();
+}

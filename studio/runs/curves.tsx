@@ -1,0 +1,39 @@
+// The curves of one run or of several.
+
+import type { JSX } from 'preact';
+import type { RunSample } from '../api.ts';
+import type { WordKey } from '../i18n/en.ts';
+import { t } from '../i18n/index.ts';
+import { Curve, type Line, lineColours } from './curve.tsx';
+import type { Row } from './run-data.ts';
+
+export interface CurvesOf { readonly name: string; readonly rows: readonly Row[]; readonly samples: readonly RunSample[] }
+
+const shown: readonly { key: string; word: WordKey; share?: boolean; stage?: string }[] = [
+  { key: 'reward', word: 'curve.reward', share: true }, { key: 'loss', word: 'curve.loss' }, { key: 'length', word: 'curve.length' },
+  { key: 'dead_groups', word: 'curve.dead_groups', share: true }, { key: 'tokens_per_s', word: 'curve.tokens_per_s' }, { key: 'joules', word: 'curve.joules' },
+];
+
+function lineOf({ name, rows }: CurvesOf, key: string): Line {
+  // The loss of reinforcement is another thing than that of demonstrations: its curve would hide the first.
+  const own = key === 'loss' && rows.some((r) => !String(r['stage']).endsWith('grpo')) ? rows.filter((r) => !String(r['stage']).endsWith('grpo')) : rows.filter((r) => typeof r[key] === 'number');
+  return { name, steps: own.map((r) => r.step), values: own.map((r) => (typeof r[key] === 'number' ? (r[key] as number) : null)) };
+}
+
+function accuracyOf({ name, samples }: CurvesOf): Line {
+  const measured = samples.filter((s) => s.mean !== undefined && s.label !== 'after_without_thinking');
+  return { name, steps: measured.map((s) => s.step), values: measured.map((s) => s.mean!), points: true };
+}
+
+export function Curves({ of, at, stages, onPick }: { of: readonly CurvesOf[]; at: number | null; stages: readonly number[]; onPick?: (step: number) => void }): JSX.Element {
+  const given = { at, stages, ...(onPick && { onPick }) };
+  return (
+    <section class="curves" aria-label={t('curves.title')}>
+      {of.length > 1 && <ul class="legend">{of.map(({ name }, i) => <li key={name} class={`key-${(i % lineColours.length) + 1}`}>{name}</li>)}</ul>}
+      <div class="curve-grid">
+        <Curve title={t('curve.accuracy')} lines={of.map(accuracyOf)} share {...given} />
+        {shown.map(({ key, word, share }) => <Curve key={key} title={t(word)} lines={of.map((o) => lineOf(o, key))} {...(share && { share })} {...given} />)}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,95 @@
+// One run: how far it is, what it cost so far, its thoughts through time, its curves; stop and resume.
+
+import type { JSX } from 'preact';
+import { useSignal } from '@preact/signals';
+import { useEffect, useMemo } from 'preact/hooks';
+import { type RunReport, api } from '../api.ts';
+import { chooseModel } from '../chat/conversation.ts';
+import type { WordKey } from '../i18n/en.ts';
+import { compact, duration, euro, figure, joules, number, percent, t } from '../i18n/index.ts';
+import { isOperator } from '../parts/house.ts';
+import { go, to } from '../parts/route.ts';
+import { Curves } from './curves.tsx';
+import { type Row, runData } from './run-data.ts';
+import { Thoughts } from './thoughts.tsx';
+
+export function RunPage({ name }: { name: string }): JSX.Element {
+  const data = useMemo(() => runData(name), [name]), chosen = useSignal<number | null>(null);
+  useEffect(() => data.follow(), [data]);
+  const detail = data.detail.value, rows = data.rows.value, samples = data.samples.value;
+  if (!detail) return <div class="sheet"><p class="aside">{data.missing.value ? t('run.waiting') : ''}</p></div>;
+  const { run } = detail, place = chosen.value ?? samples.length - 1, at = samples[place]?.step ?? null;
+  const pick = (step: number): void => {
+    if (samples.length > 0) chosen.value = samples.reduce((best, s, i) => (Math.abs(s.step - step) < Math.abs(samples[best]!.step - step) ? i : best), 0);
+  };
+  return (
+    <div class="sheet run">
+      <RunHead run={run} rows={rows} />
+      {run.status === 'failed' && <div class="problem" role="alert"><p>{t('run.failed')}</p>{detail.log !== '' && <pre tabIndex={0}>{detail.log.trim()}</pre>}</div>}
+      <Thoughts samples={samples} running={run.status === 'running'} chosen={chosen.value} choose={(to) => { chosen.value = to; }} />
+      <Curves of={[{ name, rows, samples }]} at={at} stages={run.stages.flatMap((s, i) => (i > 0 && s.from !== null ? [s.from] : []))} onPick={pick} />
+      <details><summary>{t('run.recipe')}</summary><pre tabIndex={0}>{detail.recipe}</pre></details>
+      {detail.log !== '' && run.status !== 'failed' && <details><summary>{t('run.log')}</summary><pre tabIndex={0}>{detail.log.trim()}</pre></details>}
+    </div>
+  );
+}
+
+function RunHead({ run, rows }: { run: RunReport; rows: readonly Row[] }): JSX.Element {
+  const stopping = useSignal(false), problem = useSignal<string | null>(null), running = run.status === 'running';
+  const speed = rows.slice(-10).flatMap((r) => (typeof r['tokens_per_s'] === 'number' ? [r['tokens_per_s']] : []));
+  const act = async (work: Promise<unknown>): Promise<void> => {
+    problem.value = null;
+    try { await work; } catch (error) { stopping.value = false; problem.value = (error as Error).message; }
+  };
+  useEffect(() => { if (!running) stopping.value = false; }, [running]);
+  const facts: [WordKey, string | null, string?][] = [
+    ['run.accuracy', run.accuracy === null ? null : percent(run.accuracy)],
+    ['run.left', running && run.seconds_left !== null ? duration(run.seconds_left) : null],
+    ['run.time', duration(run.seconds)],
+    ['run.speed', running && speed.length > 0 ? t('unit.rate', { n: number(speed.reduce((a, b) => a + b, 0) / speed.length) }) : null],
+    ['run.energy', run.joules === null ? null : joules(run.joules), run.joules_method],
+    ['run.cost', run.euro === null ? null : euro(run.euro), t('run.cost.hint', { price: euro(run.euro_per_kwh) })],
+    ['run.tokens', t('run.tokens.value', { trained: compact(run.tokens_trained), sampled: compact(run.tokens_sampled) })],
+    ['run.parameters', run.parameters === null ? null : compact(run.parameters)],
+  ];
+  return (
+    <header class="run-head">
+      <p class="crumb"><a href={to('runs')}>{t('runs.title')}</a></p>
+      <div class="run-title">
+        <h1>{run.name}</h1><span class={`state state-${run.status}`}>{t(`run.status.${run.status}`)}</span>
+        <span class="run-actions">
+          {run.talks && <button type="button" class="primary" onClick={() => { chooseModel(run.name); go('chat'); }}>{t('run.talk')}</button>}
+          {isOperator.value && running && <button type="button" disabled={stopping.value} onClick={() => { stopping.value = true; void act(api.stopRun(run.name)); }}>{t('run.stop')}</button>}
+          {isOperator.value && !running && run.status !== 'finished' && <button type="button" onClick={() => { void act(api.startRun(run.name)); }}>{t('run.resume')}</button>}
+        </span>
+      </div>
+      {run.why !== '' && <p class="why">{run.why}</p>}
+      {stopping.value && <p role="status" class="aside">{t('run.stopping')}</p>}
+      {problem.value !== null && <p class="problem" role="alert">{problem.value}</p>}
+      <Progress run={run} />
+      <dl class="figures">{facts.map(([word, value, title]) => value !== null && <div key={word} title={title}><dt>{t(word)}</dt><dd>{value}</dd></div>)}</dl>
+    </header>
+  );
+}
+
+const stageWord = (method: string): string => (method === 'sft' || method === 'grpo' || method === 'pretrain' ? t(`stage.${method}`) : method);
+
+/** The stages side by side, as long as they are. */
+function Progress({ run }: { run: RunReport }): JSX.Element | null {
+  if (run.total_steps === null || run.total_steps === 0) return null;
+  let before = 0;
+  const step = run.step ?? 0;
+  return (
+    <div class="progress">
+      <svg viewBox={`0 0 ${run.total_steps} 1`} preserveAspectRatio="none" role="img" aria-label={`${t('run.step')} ${t('run.of', { step: number(step), total: number(run.total_steps) })}`}>
+        {run.stages.map(({ steps }, i) => {
+          const from = before, length = steps ?? 0, gap = run.total_steps! / 300;
+          before += length;
+          return <g key={i}><rect x={from} width={Math.max(0, length - gap)} height={1} class="progress-all" /><rect x={from} width={Math.max(0, Math.min(length - gap, step - from))} height={1} class="progress-done" /></g>;
+        })}
+      </svg>
+      <p class="progress-words"><span>{t('run.step')} {t('run.of', { step: number(step), total: number(run.total_steps) })}</span>
+        <span>{run.stages.map(({ method, steps }, i) => <span key={i} class={run.stage === i ? 'now' : ''}>{stageWord(method)} {steps !== null && figure(steps)}</span>)}</span></p>
+    </div>
+  );
+}
