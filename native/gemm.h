@@ -13,6 +13,12 @@ struct Matrix {
   int64_t row, column;  // strides in elements; one of them is 1
 };
 
+/** A B that is nowhere as f32: fills panels [ceil(columns / 16)][kc][16] from row k0 and column n0 (a multiple of 16) on. */
+struct Source {
+  void (*fill)(const void* context, int64_t k0, int64_t kc, int64_t n0, int64_t columns, float* to);
+  const void* context;
+};
+
 struct Product {
   int64_t M, N, K;
   Matrix a;                       // (M, K)
@@ -23,6 +29,7 @@ struct Product {
   const float* bias = nullptr;    // (N): added last
   float alpha = 1.0f;             // c = alpha · chain; with accumulate and alpha other than 1, c = fma(alpha, chain from 0, c)
   const float* packed = nullptr;  // B in panels, see pack()
+  const Source* source = nullptr; // B made while it is packed
 };
 
 /** Computes all products, their tiles in one job. Call it outside of tiles. They must not overlap in C. */

@@ -109,7 +109,8 @@ struct Task {
       if (p.packed) {
         underStrips(s, k0);
       } else {
-        packPanels(p.b.data + k0 * p.b.row + area.n0 * p.b.column, p.b.row, p.b.column, area.n1 - area.n0, kc, bPacked);
+        if (p.source) p.source->fill(p.source->context, k0, kc, area.n0, area.n1 - area.n0, bPacked);
+        else packPanels(p.b.data + k0 * p.b.row + area.n0 * p.b.column, p.b.row, p.b.column, area.n1 - area.n0, kc, bPacked);
         alongStrips(s, k0);
       }
       k0 += kc;
@@ -234,7 +235,7 @@ struct Task {
   /** Likewise for the next block of B, from k1 on: each strip fetches its share, some rows or some columns. */
   int64_t fetchB(Strip& s, int64_t k1, int64_t i) const {
     s.aheadB = {s.b, 0, 0, 0};
-    if (k1 >= p.K) return 0;
+    if (k1 >= p.K || p.source) return 0;
     const float* next = p.b.data + k1 * p.b.row + area.n0 * p.b.column;
     if (p.b.column == 1) {
       s.aheadB = {next + s.kc * i / strips * p.b.row, NP, PANEL, p.b.row};

@@ -4,8 +4,9 @@
 //   policy: ρ = exp(logp − old), loss = −min(ρ A, clip(ρ, 1 − low, 1 + high) A), g = ρ A where unclipped, else 0
 //   with a reference policy: d = ref − logp, loss += β (e^d − 1 − d), g += β (e^d − 1)
 //   dz = g (softmax(z) − onehot(target)) / temperature,  dh = dz w,  dw += dzᵀ h.
+// A w in few bits gives the bits of the f32 one (dequantise.h), and has no dw.
 // Every element of dw is one chain of fma over all rows, which goes on from chunk to chunk: chunks never show.
-#include "gemm.h"
+#include "dequantise.h"
 #include "softmax.h"
 
 namespace ts::ISA {
@@ -80,22 +81,28 @@ void rowLoss(Pool& pool, int thread, const Rows& o, int64_t r, float* z) {
 }
 
 // t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), reference logp?, logits chunk
-// a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight
+// a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight, type of w: 0 f32, else 1 + its number in panels.ts
 void crossEntropy(Pool& pool, const Command& c) {
   const int64_t R = c.dim(0), C = c.dim(1), V = c.dim(2), chunk = c.dim(3), ldh = c.dim(8), lddh = c.dim(9);
   const float* w = c.f(1);
   float *dh = c.flag(11) ? c.f(10) : nullptr, *dw = c.flag(12) ? c.f(11) : nullptr, *z = c.f(13);
   const Rows rows{c};
+  const FewBits few{static_cast<const uint8_t*>(c.t[1]), C, c.dim(14) - 1};
+  const Source toLogits = forwardOf(few), toHidden = backwardOf(few);
+  const bool isFew = c.flag(14);
   for (int64_t first = 0; first < R; first += chunk) {
     const int64_t n = least(chunk, R - first);
     const float* h = c.f(0) + first * ldh;
-    gemm(pool, {n, V, C, {h, ldh, 1}, {w, 1, C}, z, V});
+    Product logits{n, V, C, {h, ldh, 1}, {w, 1, C}, z, V};
+    if (isFew) logits.source = &toLogits;
+    gemm(pool, logits);
     parallelRows(pool, n, 4 * V, [&](int64_t from, int64_t end, int thread) {
       for (int64_t i = from; i < end; i++) rowLoss(pool, thread, rows, first + i, z + i * V);
     });
     Product products[2];
     int64_t count = 0;
     if (dh) products[count++] = {n, C, V, {z, V, 1}, {w, C, 1}, dh + first * lddh, lddh, c.flag(10)};
+    if (dh && isFew) products[0].source = &toHidden;
     if (dw) products[count++] = {V, C, n, {z, 1, V}, {h, ldh, 1}, dw, C, true};
     if (count) gemm(pool, products, count);
   }

@@ -86,9 +86,9 @@ void moeCombineBackward(Pool& pool, const Command& c) {
       float* dys = c.f(4) + slot;
       const V16 weight = broadcast(c.f(3)[pair]);
       c.f(5)[pair] = sum(fold(C, zero(), [&](V16 s, int64_t i, auto lanes) TS_LAMBDA {
-        const V16 d = lanes.load(dy + i);
+        const V16 d = lanes.load(dy + i), y = lanes.load(ys + i);
         lanes.store(dys + i, weight * d);
-        return fma(d, lanes.load(ys + i), s);
+        return fma(d, y, s);
       }));
     }
   });

@@ -31,6 +31,7 @@ void rmsNorm(Pool& pool, const Command& c) {
 struct Group {
   const float *x, *w, *dy;
   float *dx, *dw;  // either may be null
+  float* y;        // where to make y again; may be null, or dy
   float rstd, offset;
   bool accumulate;
 };
@@ -52,12 +53,13 @@ TS_INLINE void groupBackward(const Group& o, int64_t C) {
       lanes.store(o.dw + i, fma(lanes.load(o.dy + i), lanes.load(o.x + i) * r, lanes.load(o.dw + i)));
     });
   }
+  if (o.y) along(C, [&](int64_t i, auto lanes) TS_LAMBDA { lanes.store(o.y + i, lanes.load(o.x + i) * r * (lanes.load(o.w + i) + offset)); });
 }
 
-// t = x, weight, rstd, dy, dx?, dw? (+=), partial? (blocks, C); a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
+// t = x, weight, rstd, dy, dx?, dw? (+=), y? (rows like dy's; may be dy), partial? (blocks, C); a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
 void rmsNormBackward(Pool& pool, const Command& c) {
   const int64_t T = c.dim(0), G = c.dim(1), C = c.dim(2), ldx = c.dim(3), lddy = c.dim(4), lddx = c.dim(5);
-  float *dw = c.f(5), *partial = c.f(6);
+  float *dw = c.f(5), *partial = c.f(7);
   const int64_t blocks = ceilDiv(T, BLOCK);
   parallelRows(pool, blocks, BLOCK * G * C * 2, [&](int64_t first, int64_t end, int) {
     for (int64_t b = first; b < end; b++) {
@@ -65,7 +67,7 @@ void rmsNormBackward(Pool& pool, const Command& c) {
       for (int64_t t = b * BLOCK; t < least(T, (b + 1) * BLOCK); t++) {
         for (int64_t g = 0; g < G; g++) {
           groupBackward({c.f(0) + t * ldx + g * C, c.f(1), c.f(3) + t * lddy + g * C, c.f(4) ? c.f(4) + t * lddx + g * C : nullptr,
-                         dw ? partial + b * C : nullptr, c.f(2)[t * G + g], c.scalar(7), c.flag(6)}, C);
+                         dw ? partial + b * C : nullptr, c.f(6) ? c.f(6) + t * lddy + g * C : nullptr, c.f(2)[t * G + g], c.scalar(7), c.flag(6)}, C);
         }
       }
     }

@@ -85,6 +85,27 @@ export function halfValue(bits: number): number {
   return sign * (exponent === 0 ? mantissa * 2 ** -24 : (1 + mantissa / 1024) * 2 ** (exponent - 15));
 }
 
+/** Rows of a weight back out of its panels, as f32: `row` … `row + rows` of (N, K). */
+export function fromPanels(type: CompressedType, panels: Uint8Array, K: number, row: number, rows: number, into: Float32Array): void {
+  const stride = panelBytes(type, K), blocks = K / blockSize;
+  for (let i = 0, to = 0; i < rows; i++) {
+    const panel = Math.floor((row + i) / panelRows) * stride, lane = (row + i) % panelRows;
+    if (type === 'f16' || type === 'bf16') {
+      for (let k = 0, at = panel + 2 * lane; k < K; k++, at += 2 * panelRows) { const bits = panels[at]! | (panels[at + 1]! << 8); into[to++] = type === 'f16' ? halfValue(bits) : bfloat16Value(bits); }
+      continue;
+    }
+    const { quants, scales } = panelBlocks[type], half = (at: number): number => halfValue(panels[at]! | (panels[at + 1]! << 8));
+    for (let b = 0; b < blocks; b++, to += blockSize) {
+      const at = panel + blocks * quants + (b * scales + lane) * 2, d = half(at), m = type === 'q4' ? half(at + 32) : 0;
+      for (let g = 0, q = panel + b * quants + lane * 4; g < (type === 'q4' ? 4 : 8); g++, q += 64) for (let j = 0; j < 4; j++) {
+        const bits = panels[q + j]!, k = to + 4 * g + j;
+        if (type === 'q8') into[k] = d * (bits - 128);
+        else { into[k] = d * (bits & 15) + m; into[k + 16] = d * (bits >> 4) + m; }
+      }
+    }
+  }
+}
+
 /** One value out of panels, for the reference kernels. */
 export function panelValue(type: CompressedType, panels: Uint8Array, K: number, n: number, k: number): number {
   const panel = Math.floor(n / panelRows) * panelBytes(type, K), lane = n % panelRows;

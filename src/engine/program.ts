@@ -8,7 +8,7 @@ import { kernels } from './ops/index.ts';
 import { type DeviceBuffer, type Storage, type Tensor, aligned, alignment, bytesPerElement, sizeOf } from './tensor.ts';
 import type { Flops } from './kernel.ts';
 
-export interface Command { readonly kernel: string; readonly tensors: readonly (Tensor | null)[]; readonly attributes: readonly number[] }
+export interface Command { readonly kernel: string; readonly tensors: readonly (Tensor | null)[]; readonly attributes: readonly number[]; /** Recomputes what was computed before. */ readonly again?: boolean }
 
 export interface Upload { readonly tensor: Tensor; readonly data: Float32Array | Int32Array }
 
@@ -177,6 +177,7 @@ export function countFlops(commands: readonly Command[], sampling: boolean): Flo
     const counted = kernels.get(c.kernel)?.flops?.(c.attributes);
     if (!counted) continue;
     if (sampling) flops.sampling += (counted.model ?? 0) + (counted.recompute ?? 0);
+    else if (c.again) flops.recompute += (counted.model ?? 0) + (counted.recompute ?? 0);
     else { flops.model += counted.model ?? 0; flops.recompute += counted.recompute ?? 0; }
   }
   return flops;

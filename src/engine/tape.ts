@@ -4,6 +4,10 @@
 // Gradients of activations: the first writer stores, later writers accumulate (`gradOf` says which). `add` hands its
 // gradient to both inputs without a copy (`shareGrad`); whoever then wants to accumulate into a shared one gets its own
 // copy, unless the other reader is already done. Gradients of weights always accumulate.
+//
+// Memory. What the way back needs is kept, with two exceptions. A fleeting value (a norm's or a gate's output) is made
+// again by its op's way back, in the place of its gradient, and the products that need it wait until then. A segment keeps
+// its input alone, and is recorded once more when the way back comes to it. Neither changes a bit of any gradient.
 
 import { invariant } from '../errors.ts';
 import { Arena, type Command, type Program, type Upload, countFlops, planStorage } from './program.ts';
@@ -11,23 +15,39 @@ import { type DType, type Shape, type Storage, type Tensor, bytesPerElement, row
 
 interface Gradient { storage: Storage; written: [start: number, end: number][] }
 
+interface Node { readonly output: Storage; readonly backward: () => void }
+
+export interface TapeOptions {
+  /** false records forward passes for sampling and evaluation: no backward, FLOP counted as sampling. */
+  readonly training: boolean;
+  /** Segments are computed again on the way back instead of kept. */
+  readonly recompute?: boolean;
+}
+
 export interface Grad { readonly tensor: Tensor; readonly accumulate: number }
 
 export class Tape {
-  private readonly commands: Command[] = [];
+  private commands: Command[] = [];
   private readonly uploads: Upload[] = [];
   private readonly outputs = new Set<Storage>();
-  private readonly nodes: { output: Storage; backward: () => void }[] = [];
+  private nodes: Node[] = [];
   private readonly gradients = new Map<Storage, Gradient>();
   private readonly holders = new Map<Storage, number>(); // gradient storage → how many tensors call it theirs
+  private readonly awaited = new Map<Storage, ((value: Storage) => void)[]>(); // fleeting values, and who waits for them
+  private segmentState: 'outside' | 'forward' | 'again' = 'outside';
+  private readonly madeAgain = new Set<Storage>();
+  private readonly recompute: boolean;
   readonly training: boolean;
 
-  /** `training: false` records forward passes for sampling and evaluation: no backward, FLOP counted as sampling. */
-  constructor(options: { training: boolean }) { this.training = options.training; }
+  constructor({ training, recompute = false }: TapeOptions) {
+    this.training = training;
+    this.recompute = training && recompute;
+  }
 
   /** Working memory that lives as long as commands use it. */
   temp(shape: Shape, dtype: DType = 'f32', label = 'temp'): Tensor {
     const storage: Storage = { bytes: sizeOf(shape) * bytesPerElement[dtype], label, buffer: null, offset: -1, needsGrad: false };
+    if (this.segmentState === 'again') this.madeAgain.add(storage);
     return { dtype, shape, ld: rowLength(shape), storage, offset: 0 };
   }
 
@@ -46,15 +66,20 @@ export class Tape {
   }
 
   emit(kernel: string, tensors: readonly (Tensor | null | undefined)[], attributes: readonly number[]): void {
-    this.commands.push({ kernel, tensors: tensors.map((t) => t ?? null), attributes });
+    this.commands.push({ kernel, tensors: tensors.map((t) => t ?? null), attributes, ...(this.segmentState === 'again' && { again: true }) });
   }
 
   /** Registers the way back from `output`, if any of `inputs` wants a gradient. */
   node(output: Tensor, inputs: readonly (Tensor | null | undefined)[], backward: () => void): void {
     if (!this.training || !inputs.some((t) => t && this.needsGrad(t))) return;
     output.storage.needsGrad = true;
+    if (this.segmentState === 'forward') return; // recorded once more on the way back
     this.nodes.push({ output: output.storage, backward });
+    if (inputs.some((t) => t?.storage === output.storage)) this.awaited.delete(output.storage); // changed in place: its op could not make it again
   }
+
+  /** A second recording of a segment: what counts or collects has done so the first time. */
+  get isAgain(): boolean { return this.segmentState === 'again'; }
 
   needsGrad(t: Tensor): boolean { return t.storage.needsGrad; }
 
@@ -86,6 +111,14 @@ export class Tape {
     return { ...t, storage: gradient.storage };
   }
 
+  /** The gradient of `t` in the place of `t` itself, where it can be: for an op that is the only reader of `t`, done with each element before its gradient comes. */
+  gradOver(t: Tensor): Grad {
+    if (t.storage.buffer !== null || this.gradients.has(t.storage) || this.outputs.has(t.storage) || rowLength(t.shape) !== t.ld) return this.gradOf(t);
+    this.gradients.set(t.storage, { storage: t.storage, written: [[0, t.ld]] });
+    this.holders.set(t.storage, 1);
+    return { tensor: t, accumulate: 0 };
+  }
+
   /** Declares `gradient` (complete) to be the gradient of `t`, without copying when nothing was there before. */
   shareGrad(t: Tensor, gradient: Tensor): void {
     if (!this.needsGrad(t)) return;
@@ -106,7 +139,68 @@ export class Tape {
     this.holders.set(fresh.storage, 1);
   }
 
+  private hold(storage: Storage): void { this.holders.set(storage, (this.holders.get(storage) ?? 0) + 1); }
   private release(storage: Storage): void { this.holders.set(storage, this.holders.get(storage)! - 1); }
+
+  /** The way back of y's op will make `y` again (restored): nobody needs to keep it. To be called behind `node`. */
+  fleeting(y: Tensor): void {
+    if (this.needsGrad(y) && this.segmentState !== 'forward') this.awaited.set(y.storage, []);
+  }
+
+  /** Uses the value of `x` together with a gradient that has arrived: now, or when its op has made it again. */
+  withValue(x: Tensor, gradient: Tensor, use: (x: Tensor) => void): void {
+    const uses = this.awaited.get(x.storage);
+    if (!uses) return use(x);
+    this.hold(gradient.storage); // nobody may add to it until then
+    uses.push((storage) => { use({ ...x, storage }); this.release(gradient.storage); });
+  }
+
+  isAwaited(y: Tensor): boolean { return (this.awaited.get(y.storage)?.length ?? 0) > 0; }
+
+  /** Says that `y` is there again, in `place`. */
+  restored(y: Tensor, place: Tensor): void {
+    const uses = this.awaited.get(y.storage) ?? [];
+    this.awaited.delete(y.storage);
+    for (const use of uses) use(place.storage);
+  }
+
+  /** Records f(x). Where memory is short, only x is kept for the way back, which records f once more before it goes back through it. */
+  segment(x: Tensor, f: (x: Tensor) => Tensor): Tensor {
+    if (!this.recompute || this.segmentState !== 'outside') return f(x);
+    this.segmentState = 'forward';
+    const y = f(x);
+    this.segmentState = 'outside';
+    if (this.needsGrad(y)) this.nodes.push({ output: y.storage, backward: () => this.segmentBackward(x, y, f) });
+    return y;
+  }
+
+  private segmentBackward(x: Tensor, y: Tensor, f: (x: Tensor) => Tensor): void {
+    const start = this.commands.length, outside = this.nodes, gradient = this.gradients.get(y.storage)!;
+    this.nodes = [];
+    this.segmentState = 'again';
+    const again = f(x);
+    this.segmentState = 'outside';
+    const end = this.commands.length;
+    this.gradients.delete(y.storage); // handed over: with two owners it would have to be copied
+    this.gradients.set(again.storage, gradient);
+    this.goBack(this.nodes);
+    this.nodes = outside;
+    this.dropUnread(start, end);
+  }
+
+  /** Drops those of commands start … end that make what nobody reads: the end of a segment. A command writes what it is the first to touch. */
+  private dropUnread(start: number, end: number): void {
+    const writer = new Map<Storage, number>(), read = new Set<Storage>(), kept: Command[] = [];
+    for (let i = start; i < end; i++) for (const t of this.commands[i]!.tensors) if (t && this.madeAgain.has(t.storage) && !writer.has(t.storage)) writer.set(t.storage, i);
+    for (let i = this.commands.length - 1; i >= start; i--) {
+      const { tensors } = this.commands[i]!, made = tensors.filter((t) => t && i < end && writer.get(t.storage) === i);
+      if (made.length > 0 && !made.some((t) => read.has(t!.storage))) continue;
+      kept.push(this.commands[i]!);
+      for (const t of tensors) if (t) read.add(t.storage);
+    }
+    this.commands = [...this.commands.slice(0, start), ...kept.reverse()];
+    this.madeAgain.clear();
+  }
 
   /** The gradient that has arrived at `t`, for an op that turns it in place. */
   gradInPlace(t: Tensor): Tensor {
@@ -121,17 +215,22 @@ export class Tape {
 
   /** Emits all gradient commands. The loss ops seeded the first gradients themselves (they know their coefficients). */
   backward(): void {
+    this.goBack(this.nodes);
+    this.nodes = [];
+    invariant(![...this.awaited.values()].some((uses) => uses.length > 0), 'a fleeting value was awaited in vain');
+  }
+
+  private goBack(nodes: readonly Node[]): void {
     const first = new Map<Storage, () => void>(); // ops in place share a storage: its gradient ends with the first of them
-    for (const { output, backward } of this.nodes) if (!first.has(output)) first.set(output, backward);
-    for (const { output, backward } of this.nodes.reverse()) {
+    for (const { output, backward } of nodes) if (!first.has(output)) first.set(output, backward);
+    for (const { output, backward } of [...nodes].reverse()) {
       const gradient = this.gradients.get(output);
       if (!gradient) continue; // nothing downstream asked
       backward();
-      if (first.get(output) !== backward) continue;
+      if (first.get(output) !== backward || this.gradients.get(output) !== gradient) continue;
       this.release(gradient.storage);
       this.gradients.delete(output);
     }
-    this.nodes.length = 0;
   }
 
   /** Plans the memory and returns the program. The arena grows if it must. */

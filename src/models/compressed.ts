@@ -1,10 +1,10 @@
-// Weights that stay in few bits, for chat and serving: as the file has them (Q4_0, Q4_1, Q8_0, F16, BF16), or all rounded
+// Weights that stay in few bits, for chat and serving and beneath adapters that train: as the file has them (Q4_0, Q4_1, Q8_0, F16, BF16), or all rounded
 // to bf16. Norms, biases and expert stacks become f32. Weights in groups (q, k, v) are kept as one matrix if all
-// members have one type. Such a model can be sampled from, not trained, nor be saved.
+// members have one type.
 
 import type { Backend } from '../engine/backend.ts';
 import type { CompressedWeight } from '../engine/ops/linear-compressed.ts';
-import { type CompressedType, canCompress, compressedBytes, compressedTypes, intoPanels } from '../engine/panels.ts';
+import { type CompressedType, canCompress, compressedBytes, compressedTypes, fromPanels, intoPanels, panelBytes, panelRows } from '../engine/panels.ts';
 import { type DeviceBuffer, fixedTensor } from '../engine/tensor.ts';
 import { fromFloat32 } from './formats/dtypes.ts';
 import type { TensorSource } from './formats/tensor-source.ts';
@@ -14,17 +14,20 @@ import type { ParameterSpec } from './parameters.ts';
 export type Precision = 'f32' | 'bf16' | 'file';
 export const precisions: readonly Precision[] = ['file', 'f32', 'bf16'];
 
+/** Where a parameter lies: rows of a weight or group. */
+interface Part { readonly weight: CompressedWeight; readonly row: number; readonly rows: number }
+
 interface Kept { readonly name: string; readonly members: readonly ParameterSpec[]; readonly fileTypes: readonly string[]; readonly type: CompressedType; readonly N: number; readonly K: number }
 
 export class CompressedWeights {
   private readonly backend: Backend;
   private readonly weights = new Map<string, CompressedWeight>();
-  private readonly covered: ReadonlySet<string>;
+  private readonly parts = new Map<string, Part>();
   /** All weights one after another in the order of use, so that reading ahead at the end of one fetches the next. */
   private readonly buffer: DeviceBuffer;
 
   /** Reads what can be kept; `covers` says what that is. */
-  constructor(backend: Backend, specs: readonly ParameterSpec[], source: TensorSource, precision: 'bf16' | 'file') {
+  constructor(backend: Backend, specs: readonly ParameterSpec[], source: TensorSource, precision: 'bf16' | 'file', { dry = false } = {}) {
     this.backend = backend;
     const groups = new Map<string, ParameterSpec[]>();
     for (const spec of specs) {
@@ -33,18 +36,28 @@ export class CompressedWeights {
       groups.set(name, [...(groups.get(name) ?? []), spec]);
     }
     const kept = [...groups].flatMap(([name, members]) => keep(name, members, source, precision) ?? []);
-    this.covered = new Set(kept.flatMap((k) => k.members.map((m) => m.name)));
     this.buffer = backend.allocate(Math.max(64, kept.reduce((sum, k) => sum + compressedBytes(k.type, k.N, k.K), 0)));
     let offset = 0;
     for (const k of kept) {
-      const panels = panelsOf(k, source);
-      backend.upload(this.buffer, offset, panels);
-      this.weights.set(k.name, { type: k.type, shape: [k.N, k.K], panels: fixedTensor(this.buffer, offset, [panels.length / 4], 'i32', k.name) });
-      offset += panels.length;
+      const bytes = compressedBytes(k.type, k.N, k.K), weight: CompressedWeight = { type: k.type, shape: [k.N, k.K], panels: fixedTensor(this.buffer, offset, [bytes / 4], 'i32', k.name) };
+      if (!dry) backend.upload(this.buffer, offset, panelsOf(k, source));
+      this.weights.set(k.name, weight);
+      let row = 0;
+      for (const { name, shape } of k.members) { this.parts.set(name, { weight, row, rows: shape[0]! }); row += shape[0]!; }
+      offset += bytes;
     }
   }
 
-  covers(parameter: string): boolean { return this.covered.has(parameter); }
+  covers(parameter: string): boolean { return this.parts.has(parameter); }
+
+  /** The values of a parameter as f32. @param into memory to use again; its beginning is returned */
+  read(parameter: string, into?: Float32Array): Float32Array {
+    const { weight: { type, shape: [, K], panels }, row, rows } = this.parts.get(parameter)!, values = into?.subarray(0, rows * K) ?? new Float32Array(rows * K);
+    const first = Math.floor(row / panelRows), bytes = new Uint8Array(compressedBytes(type, row + rows - first * panelRows, K));
+    this.backend.download(panels.storage.buffer!, panels.storage.offset + first * panelBytes(type, K), bytes);
+    fromPanels(type, bytes, K, row - first * panelRows, rows, values);
+    return values;
+  }
 
   /** A weight or group. */
   get(name: string): CompressedWeight | undefined { return this.weights.get(name); }

@@ -136,9 +136,11 @@ function moeBlock(context: ForwardContext, variant: DeepseekVariant, config: Con
 }
 
 function block(context: ForwardContext, variant: DeepseekVariant, config: ConfigJson, s: Sizes, i: number, x: Tensor): Tensor {
-  x = residual(context, x, `model.layers.${i}.input_layernorm.weight`, s.eps, (h) => attentionBlock(context, config, s, i, h));
-  return residual(context, x, `model.layers.${i}.post_attention_layernorm.weight`, s.eps,
-    (h) => (isMoe(s, i) ? moeBlock(context, variant, config, s, i, h) : mlp(context, h, `model.layers.${i}.mlp`)));
+  return context.tape.segment(x, (x) => {
+    const y = residual(context, x, `model.layers.${i}.input_layernorm.weight`, s.eps, (h) => attentionBlock(context, config, s, i, h));
+    return residual(context, y, `model.layers.${i}.post_attention_layernorm.weight`, s.eps,
+      (h) => (isMoe(s, i) ? moeBlock(context, variant, config, s, i, h) : mlp(context, h, `model.layers.${i}.mlp`)));
+  });
 }
 
 export const deepseekLike = (variant: DeepseekVariant): Architecture => ({

@@ -105,10 +105,12 @@ export const gemma3Text: Architecture = {
     x = scale(tape, x, Math.sqrt(s.C));
     for (let i = 0; i < s.L; i++) {
       const at = `model.layers.${i}`;
-      const attended = attentionBlock(context, config, s, i, normed(context, x, `${at}.input_layernorm`, s.eps));
-      x = add(tape, x, normed(context, attended, `${at}.post_attention_layernorm`, s.eps));
-      const inner = mlp(context, normed(context, x, `${at}.pre_feedforward_layernorm`, s.eps), `${at}.mlp`, geglu);
-      x = add(tape, x, normed(context, inner, `${at}.post_feedforward_layernorm`, s.eps));
+      x = tape.segment(x, (x) => {
+        const attended = attentionBlock(context, config, s, i, normed(context, x, `${at}.input_layernorm`, s.eps));
+        const y = add(tape, x, normed(context, attended, `${at}.post_attention_layernorm`, s.eps));
+        const inner = mlp(context, normed(context, y, `${at}.pre_feedforward_layernorm`, s.eps), `${at}.mlp`, geglu);
+        return add(tape, y, normed(context, inner, `${at}.post_feedforward_layernorm`, s.eps));
+      });
     }
     return x;
   },

@@ -10,7 +10,7 @@ import type { Architecture } from './architecture.ts';
 import type { ConfigJson } from './config.ts';
 import type { WritableDtype } from './formats/dtypes.ts';
 import { type ModelToSave, saveModelFolder, saveModelWithoutWeights } from './formats/hf-folder.ts';
-import { loadModel, openModelFiles, writtenWeights } from './load.ts';
+import { loadModel, openModelFiles, writtenModel } from './load.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { applyLora } from './lora.ts';
 
@@ -72,8 +72,8 @@ export function folderFiles(architecture: Architecture, config: ConfigJson, side
 /** Writes a Hugging Face folder; LoRA is merged into the weights. */
 export async function saveLanguageModel(folder: string, language: LanguageModel): Promise<void> {
   const { model } = language;
-  invariant(!model.compressed, 'a model in few bits is not saved');
-  const weights = model.lora ? applyLora(writtenWeights(model.parameters), model.lora) : writtenWeights(model.parameters);
+  invariant(!model.compressed || model.lora, 'a model in few bits is not saved');
+  const weights = model.lora ? applyLora(writtenModel(model), model.lora) : writtenModel(model);
   await saveModelFolder(folder, { ...folderFiles(model.architecture, model.config, language), tensors: weights });
 }
 

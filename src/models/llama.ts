@@ -90,9 +90,11 @@ export function llamaLike(variant: LlamaVariant): Architecture {
     layers(context, config, x) {
       const s = sizes(config);
       for (let i = 0; i < s.L; i++) {
-        x = residual(context, x, `model.layers.${i}.input_layernorm.weight`, s.eps, (h) => attentionBlock(context, variant, config, s, i, h));
-        const at = `model.layers.${i}.mlp`, experts = variant.experts?.has(config, i) ? variant.experts : null;
-        x = residual(context, x, `model.layers.${i}.post_attention_layernorm.weight`, s.eps, (h) => (experts ? experts.forward(context, config, at, i, h) : mlp(context, h, at)));
+        const at = `model.layers.${i}`, experts = variant.experts?.has(config, i) ? variant.experts : null;
+        x = context.tape.segment(x, (x) => {
+          const y = residual(context, x, `${at}.input_layernorm.weight`, s.eps, (h) => attentionBlock(context, variant, config, s, i, h));
+          return residual(context, y, `${at}.post_attention_layernorm.weight`, s.eps, (h) => (experts ? experts.forward(context, config, `${at}.mlp`, i, h) : mlp(context, h, `${at}.mlp`)));
+        });
       }
       return x;
     },

@@ -10,7 +10,7 @@ import type { TensorSource } from './formats/tensor-source.ts';
 import { CompressedWeights } from './compressed.ts';
 import { architectureOf } from './index.ts';
 import { Model, type ModelOptions } from './model.ts';
-import { type Parameters } from './parameters.ts';
+import { type ParameterSpec, type Parameters, largestOf } from './parameters.ts';
 
 /** Opens a Hugging Face folder, a checkpoint or a GGUF file. Close it when done. */
 export function openModelFiles(path: string): ModelFiles {
@@ -37,19 +37,25 @@ export function readWeights(parameters: Parameters, source: TensorSource): void 
 export interface WrittenWeight { readonly name: string; readonly shape: readonly number[]; readonly dtype: 'F32'; readonly data: () => Float32Array }
 
 /** The weights as they go into a file, in the order of their names. */
-export function* writtenWeights(parameters: Parameters): Generator<WrittenWeight> {
+export const writtenWeights = (parameters: Parameters): Generator<WrittenWeight> => written(parameters.specs, (name, memory) => parameters.read(name, memory));
+
+/** The same of a whole model, what it keeps in few bits included. */
+export const writtenModel = ({ specs, parameters, compressed }: Model): Generator<WrittenWeight> =>
+  written(specs, (name, memory) => (compressed?.covers(name) ? compressed.read(name, memory) : parameters.read(name, memory)));
+
+function* written(specs: readonly ParameterSpec[], read: (name: string, memory: Float32Array) => Float32Array): Generator<WrittenWeight> {
   let memory: Float32Array | undefined;
-  for (const { name, shape } of [...parameters.specs].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    yield { name, shape, dtype: 'F32', data: () => parameters.read(name, memory ??= new Float32Array(parameters.largest)) };
+  for (const { name, shape } of [...specs].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    yield { name, shape, dtype: 'F32', data: () => read(name, memory ??= new Float32Array(largestOf(specs))) };
   }
 }
 
 /** Makes a model from opened files. */
 export function loadModel(backend: Backend, files: ModelFiles, options: ModelOptions = {}): Model {
   const { precision = 'f32' } = options;
-  invariant(precision === 'f32' || !options.trainable, 'weights in few bits do not train');
+  invariant(precision === 'f32' || !options.trainable || options.lora, 'weights in few bits do not train');
   const specs = architectureOf(files.config['model_type']).parameters(files.config);
-  const compressed = precision === 'f32' || options.dry ? null : new CompressedWeights(backend, specs, files.weights, precision);
+  const compressed = precision === 'f32' ? null : new CompressedWeights(backend, specs, files.weights, precision, { dry: options.dry ?? false });
   const model = new Model(backend, files.config, options, compressed);
   try {
     if (!options.dry) readWeights(model.parameters, files.weights);

@@ -8,7 +8,7 @@ import { type Documents, attention } from '../engine/ops/attention.ts';
 import { type PagedCache, type PagedRows, attentionCached, cacheAppend } from '../engine/ops/attention-cached.ts';
 import { linear, packLinear, packedElements } from '../engine/ops/linear.ts';
 import { embedding } from '../engine/ops/embedding.ts';
-import { embeddingCompressed, linearCompressed } from '../engine/ops/linear-compressed.ts';
+import { type CompressedWeight, embeddingCompressed, linearCompressed, linearFrozen } from '../engine/ops/linear-compressed.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { type Rope, ropeTable } from '../engine/rope-table.ts';
 import type { Tape } from '../engine/tape.ts';
@@ -19,15 +19,17 @@ import type { CompressedWeights, Precision } from './compressed.ts';
 import type { ConfigJson } from './config.ts';
 import { architectureOf } from './index.ts';
 import { type Lora, type LoraConfig, makeLora } from './lora.ts';
-import { Parameters } from './parameters.ts';
+import { type ParameterSpec, Parameters, countOf } from './parameters.ts';
 
 export interface ModelOptions {
   readonly trainable?: boolean;
   /** Trains low-rank adapters instead of the weights. */
   readonly lora?: LoraConfig;
+  /** Training keeps the input of each layer alone, and computes the rest again on the way back. */
+  readonly recompute?: boolean;
   /** MLA samples over cached latents (fast mode); such a model cannot train. */
   readonly absorbed?: boolean;
-  /** How weights are held; f32 by default, and always where they train. */
+  /** How weights are held; f32 by default, and always where they train. Beneath adapters that train, few bits compute exactly. */
   readonly precision?: Precision;
   /** Shapes only: no weights are read, to plan memory with. */
   readonly dry?: boolean;
@@ -46,14 +48,19 @@ export class Model {
   readonly config: ConfigJson;
   readonly architecture: Architecture;
   readonly dims: Dimensions;
+  /** All parameters but the adapters'. */
+  readonly specs: readonly ParameterSpec[];
+  /** Those that are held in f32. */
   readonly parameters: Parameters;
   readonly lora: Lora | null;
   /** Weights kept in few bits; they are not among `parameters`. */
   readonly compressed: CompressedWeights | null;
+  readonly recompute: boolean;
   readonly maxPositions: number;
   /** Keys and values as they are cached. */
   readonly cache: CacheShape;
   private readonly absorbed: boolean;
+  private readonly trainable: boolean;
   /** (experts) f32 of each MoE layer: tokens routed to each expert since the last update of the biases. */
   readonly expertCounts: ReadonlyMap<number, Tensor>;
   private readonly table: Tensor;
@@ -67,12 +74,13 @@ export class Model {
     this.architecture = architectureOf(config['model_type']);
     this.dims = this.architecture.dimensions(config);
     this.maxPositions = Math.min(options.maxPositions ?? this.dims.maxPositions, this.dims.maxPositions);
-    const trainable = options.trainable ?? false;
+    const trainable = this.trainable = options.trainable ?? false;
+    this.recompute = options.recompute ?? false;
     this.absorbed = (options.absorbed ?? false) && this.dims.absorbedCache !== undefined;
     invariant(!(this.absorbed && trainable), 'absorbed attention is for sampling only');
     this.cache = this.absorbed ? this.dims.absorbedCache! : this.dims.cache;
     this.compressed = compressed;
-    const specs = this.architecture.parameters(config);
+    const specs = this.specs = this.architecture.parameters(config);
     this.parameters = new Parameters(backend, specs.filter((s) => !compressed?.covers(s.name)), { trainable: trainable && !options.lora });
     this.lora = options.lora ? makeLora(backend, specs, options.lora, { trainable }) : null;
     this.table = this.rotations(this.dims.rope);
@@ -95,8 +103,10 @@ export class Model {
   private get headName(): string { return this.dims.tied ? embedTokens : lmHead; }
 
   /** Weight of the output head: its own, or the embedding's. */
-  get head(): Tensor {
-    if (this.compressed?.covers(this.headName)) throw new TiefsucheError('UNSUPPORTED', 'a model in few bits cannot be trained or give a loss', { hint: 'Open it with precision f32.' });
+  get head(): Tensor | CompressedWeight {
+    const kept = this.compressed?.get(this.headName);
+    if (kept && this.trainable) return kept;
+    if (kept) throw new TiefsucheError('UNSUPPORTED', 'a model in few bits cannot be trained or give a loss', { hint: 'Open it with precision f32, or train adapters on it.' });
     return this.parameters.get(this.headName);
   }
 
@@ -109,12 +119,17 @@ export class Model {
     const biasName = name.endsWith('.weight') ? name.replace(/weight$/, 'bias') : `${name}.bias`;
     const bias = this.parameters.has(biasName) ? this.parameters.get(biasName) : null;
     const kept = this.compressed?.get(name);
-    const y = kept ? linearCompressed(tape, x, kept, bias) : linear(tape, x, this.parameters.get(name), { bias, packed: tape.training ? undefined : this.packed?.get(name) });
+    const y = kept ? this.overFewBits(tape, x, kept, bias) : linear(tape, x, this.parameters.get(name), { bias, packed: tape.training ? undefined : this.packed?.get(name) });
     for (const adapter of this.lora?.of(name) ?? []) {
       const low = scale(tape, linear(tape, x, adapter.a), this.lora!.scaling);
       linear(tape, low, adapter.b, { into: columns(y, adapter.row, adapter.rows) });
     }
     return y;
+  }
+
+  /** Exactly where adapters train, so that what is sampled is what is trained; else fast. */
+  private overFewBits(tape: Tape, x: Tensor, w: CompressedWeight, bias: Tensor | null = null): Tensor {
+    return this.trainable ? linearFrozen(tape, x, w, bias) : linearCompressed(tape, x, w, bias);
   }
 
   private context(tape: Tape, rest: Pick<ForwardContext, 'positions' | 'attend' | 'countExperts' | 'auxiliaryLoss'> & { documents?: Documents }): ForwardContext {
@@ -128,8 +143,8 @@ export class Model {
       positions: input.positions,
       documents: input.documents,
       attend: (_, q, k, v, shape) => attention(tape, q, k, v, input.documents, shape),
-      countExperts: (layer, offsets) => { if (tape.training) tape.emit('moeCount', [offsets, this.expertCounts.get(layer)!], [this.dims.moe!.experts]); },
-      auxiliaryLoss: (_, values) => { auxiliary.push(tape.output(values)); },
+      countExperts: (layer, offsets) => { if (tape.training && !tape.isAgain) tape.emit('moeCount', [offsets, this.expertCounts.get(layer)!], [this.dims.moe!.experts]); },
+      auxiliaryLoss: (_, values) => { if (!tape.isAgain) auxiliary.push(tape.output(values)); },
     });
     const hidden = this.finish(context, this.architecture.layers(context, this.config, context.embed(input.ids)));
     const ahead = options.nextIds?.length ? this.architecture.predictAhead!(context, this.config, hidden, options.nextIds) : [];
@@ -157,7 +172,7 @@ export class Model {
   /** Records hidden (R, C) → logits (R, V). */
   logits(tape: Tape, hidden: Tensor): Tensor {
     const kept = this.compressed?.get(this.headName);
-    return kept ? linearCompressed(tape, hidden, kept) : linear(tape, hidden, this.head, { packed: this.packed?.get('head') });
+    return kept ? this.overFewBits(tape, hidden, kept) : linear(tape, hidden, this.parameters.get(this.headName), { packed: this.packed?.get('head') });
   }
 
   /** Names of everything that `linear` multiplies with, groups as one. */
@@ -168,7 +183,7 @@ export class Model {
 
   /** Weights that sampling reads from a packed copy: all that are f32, by the name of the copy. */
   private packable(): (readonly [string, Tensor])[] {
-    const head = this.compressed?.covers(this.headName) ? [] : [['head', this.head] as const];
+    const head = this.compressed?.covers(this.headName) ? [] : [['head', this.parameters.get(this.headName)] as const];
     return [...this.linearNames().map((n) => [n, this.parameters.get(n)] as const), ...head];
   }
 
@@ -193,10 +208,13 @@ export class Model {
   /** Forgets the copies; to be called before the weights change. */
   unpack(): void { this.packed = null; }
 
+  /** Number of trained values, the adapters' not among them. */
+  countParameters(): number { return countOf(this.specs); }
+
   /** Parameters that take part in one token's computation: of the experts only the chosen ones. */
   activeParameters(): number {
     const experts = this.dims.moe?.experts ?? 0, topk = Number(this.config['num_experts_per_tok'] ?? 0);
-    return this.parameters.specs.reduce((n, s) => {
+    return this.specs.reduce((n, s) => {
       const size = s.kind === 'buffer' ? 0 : s.shape.reduce((a, b) => a * b, 1);
       return n + (s.stack && experts > 0 ? (size * topk) / experts : size);
     }, 0);

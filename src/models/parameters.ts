@@ -34,6 +34,9 @@ export function membersOf(specs: readonly ParameterSpec[], name: string): { read
   });
 }
 
+export const largestOf = (specs: readonly ParameterSpec[]): number => Math.max(0, ...specs.map((s) => sizeOf(s.shape)));
+export const countOf = (specs: readonly ParameterSpec[]): number => specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : sizeOf(s.shape)), 0);
+
 export class Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly weights: DeviceBuffer;
@@ -83,10 +86,10 @@ export class Parameters {
   has(name: string): boolean { return this.tensors.has(name); }
 
   /** Values of the largest weight. */
-  get largest(): number { return Math.max(0, ...this.specs.map((s) => sizeOf(s.shape))); }
+  get largest(): number { return largestOf(this.specs); }
 
   /** Number of trainable values. */
-  count(): number { return this.specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : sizeOf(s.shape)), 0); }
+  count(): number { return countOf(this.specs); }
 
   /** @param into memory to use again; its beginning is returned */
   read(name: string, into?: Float32Array): Float32Array {

@@ -6,6 +6,7 @@ import { freemem } from 'node:os';
 import { DryBackend } from '../engine/backends/dry.ts';
 import { Arena } from '../engine/program.ts';
 import type { LanguageModel } from '../models/language-model.ts';
+import { largestOf } from '../models/parameters.ts';
 import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
 import { evaluationSampler } from '../evaluation/task-accuracy.ts';
 import { evaluationRollout, longestEvaluated } from './evaluation.ts';
@@ -38,7 +39,7 @@ const tileBytes = 5 * mebibyte;
 export async function planMemory(recipe: TrainingRecipe, folder: string, home: string, threads: number, residentBytes: number = process.memoryUsage.rss(), files: EncodedFiles = new Map()): Promise<MemoryPlan> {
   const backend = new DryBackend();
   const language = makeModel(backend, recipe, folder, home, { dry: true }), { model } = language;
-  const weights = model.parameters.weights.bytes + (model.lora?.parameters.weights.bytes ?? 0);
+  const weights = model.parameters.weights.bytes + (model.compressed?.bytes ?? 0) + (model.lora?.parameters.weights.bytes ?? 0);
   const gradients = (model.parameters.grads?.bytes ?? 0) + (model.lora?.parameters.grads?.bytes ?? 0);
   const tables = backend.bytes - weights - gradients, phases: MemoryRow[] = [];
   let optimizer = 0, moments = 0, answers = 0, host = 0, tokens = 512;
@@ -79,7 +80,7 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
 
   const arenaBytes = Math.ceil(Math.max(...phases.map((p) => p.bytes)) * 1.02) + 65536; // smaller shapes may pack a little worse
   const { keyHeads, D, Dv } = model.dims.cache;
-  const largest = 4 * Math.max(model.parameters.largest, model.lora?.parameters.largest ?? 0);
+  const largest = 4 * Math.max(largestOf(model.specs), model.lora?.parameters.largest ?? 0);
   const rows: MemoryRow[] = [
     { name: 'weights', bytes: weights }, { name: 'gradients', bytes: gradients }, { name: 'optimiser', bytes: optimizer }, { name: 'tables', bytes: tables },
     { name: 'arena', bytes: arenaBytes, note: `shared by all phases; the largest: ${phases.reduce((a, b) => (b.bytes > a.bytes ? b : a)).name}` },
@@ -109,7 +110,7 @@ export function requireMemory(plan: MemoryPlan, available: number = availableByt
   if (plan.totalBytes - resident <= available) return;
   const table = plan.rows.map((r) => `  ${r.name.padEnd(18)}${megabytes(r.bytes).padStart(10)}${r.note ? `  ${r.note}` : ''}`).join('\n');
   throw new TiefsucheError('MEMORY', `this run needs ${megabytes(plan.totalBytes)}, and ${megabytes(available + resident)} are free\n${table}`,
-    { hint: 'Lower micro_tokens, the samples or the model; `tiefsuche train RECIPE --plan` shows what each phase takes.' });
+    { hint: 'Say `recompute: true`, or lower micro_tokens, the samples or the model; `tiefsuche train RECIPE --plan` shows what each phase takes.' });
 }
 
 /** Memory this process may still take, a container's limit considered. */

@@ -14,24 +14,32 @@ export const tokenizerSchema = z.strictObject({
   tasks: z.array(z.string()).min(1).optional(),
 });
 
-export const loraSchema = z.strictObject({ rank: z.int().min(1), alpha: z.number().positive().default(32), targets: z.array(z.string()).optional() });
+export const loraSchema = z.strictObject({
+  rank: z.int().min(1),
+  alpha: z.number().positive().default(32),
+  targets: z.array(z.string()).optional(),
+  /** How the frozen weights are held: in f32, or in the few bits of their file (QLoRA). The values are the same. */
+  base: z.enum(['f32', 'file']).optional(),
+});
 
 export interface ModelSource {
   readonly model: { readonly from: string } | ({ readonly type: string } & Readonly<Record<string, unknown>>);
   readonly tokenizer: Readonly<Record<string, unknown>>;
   readonly seed: number;
   readonly lora?: z.output<typeof loraSchema> | undefined;
+  readonly recompute?: boolean | undefined;
 }
 
 /** @param dry shapes only: the weights are neither drawn nor read */
 export function makeModel(backend: Backend, source: ModelSource, folder: string, home: string, { dry = false } = {}): LanguageModel {
-  const { model: spec, seed, lora } = source;
-  const options = { trainable: true, ...(lora && { lora: { rank: lora.rank, alpha: lora.alpha, ...(lora.targets && { targets: lora.targets }) } }) };
+  const { model: spec, seed, lora, recompute = false } = source;
+  const options = { trainable: true, recompute, ...(lora && { lora: { rank: lora.rank, alpha: lora.alpha, ...(lora.targets && { targets: lora.targets }) } }) };
   if ('from' in spec && typeof spec.from === 'string') {
-    const language = openLanguageModel(backend, resolveModelPath(spec.from, folder, home), { ...options, dry });
+    const language = openLanguageModel(backend, resolveModelPath(spec.from, folder, home), { ...options, dry, precision: lora?.base ?? 'f32' });
     if (!dry) language.model.lora?.parameters.initialise(seed);
     return language;
   }
+  if (lora?.base === 'file') throw new TiefsucheError('CONFIG', 'lora.base: file keeps weights as their file has them, and a new model comes from none', { hint: 'Take the model `from` a folder or GGUF file, or leave `base` out.' });
   const { tasks } = tokenizerSchema.parse(source.tokenizer);
   if (!tasks) throw new TiefsucheError('CONFIG', 'a new model needs a tokenizer', { hint: 'Say `tokenizer: {tasks: [countdown, …]}`.' });
   const text = textSide({ ...taskTokenizer(tasks.map(taskNamed)), generationConfig: {} });

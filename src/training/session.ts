@@ -108,15 +108,15 @@ export class Session {
     if (checkpoint) restoreWeights(checkpoint.path, model);
     if (!model.lora && !existsSync(run.model)) await saveLanguageModelWithoutWeights(run.model, language);
     this.arena = new Arena(backend, plan.arenaBytes);
-    requireFreeDisk(run.path, (recipe.checkpoints.keep.last + 2) * snapshotBytes(model) + 2 * model.parameters.weights.bytes, 'keeping the checkpoints of this run');
+    requireFreeDisk(run.path, (recipe.checkpoints.keep.last + 2) * snapshotBytes(model) + 8 * model.countParameters(), 'keeping the checkpoints of this run');
     const { metrics } = MetricsFile.open(run.metrics, checkpoint?.step ?? -1);
     this.record = new RunRecord(attempt, metrics, recordAttempt({
       run: run.id, name: run.name, attempt, why: recipe.why, parents, recipe, seeds: { recipe: recipe.seed, evaluation: recipe.evaluation.seed },
       resumed_from: checkpoint && { step: checkpoint.step, checkpoint_sha256: checkpoint.sha256 },
-      model: { type: String(model.config['model_type']), params_total: model.parameters.count(), params_active: model.activeParameters() },
+      model: { type: String(model.config['model_type']), params_total: model.countParameters(), params_active: model.activeParameters() },
     }, home));
     this.record.stand(this.position.step, '');
-    this.emit({ type: 'start', run, recipe, parameters: model.parameters.count(), resumedFrom: checkpoint?.step ?? null, totalSteps: totalSteps(recipe) });
+    this.emit({ type: 'start', run, recipe, parameters: model.countParameters(), resumedFrom: checkpoint?.step ?? null, totalSteps: totalSteps(recipe) });
     return checkpoint;
   }
 

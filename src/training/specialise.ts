@@ -27,9 +27,9 @@ export interface PreparedData {
 
 export interface Choice { readonly setting: string; readonly value: string; readonly why: string }
 
-export interface Wishes { readonly epochs: number; readonly batch: number; readonly lr: number; readonly rank: number; /** All weights instead of adapters. */ readonly full: boolean; readonly seed: number }
+export interface Wishes { readonly epochs: number; readonly batch: number; readonly lr: number; readonly rank: number; /** All weights instead of adapters. */ readonly full: boolean; /** The base stays in the bits of its file. */ readonly fewBits: boolean; /** Layers are computed again on the way back. */ readonly recompute: boolean; readonly seed: number }
 
-export const usualWishes: Wishes = { epochs: 3, batch: 8, lr: 1e-3, rank: 16, full: false, seed: 1 };
+export const usualWishes: Wishes = { epochs: 3, batch: 8, lr: 1e-3, rank: 16, full: false, fewBits: false, recompute: false, seed: 1 };
 
 const answerOf = (dialogue: Dialogue): string => (dialogue.form === 'text' ? dialogue.text : String(dialogue.messages.at(-1)!.content));
 /** All of a short answer, or the last line in GSM8K's manner: 1,250.50 €, #### 72. */
@@ -130,7 +130,8 @@ export function makePlan(side: TextSide, data: PreparedData, { train, test, long
   const talks = !data.test.some((d) => d.form === 'text');
   const recipe = {
     name, why: `specialise ${model} on ${data.train.length} rows of ${name}`, seed: wishes.seed, model: { from: model },
-    ...(!wishes.full && { lora: { rank: wishes.rank, alpha: 2 * wishes.rank } }),
+    ...(!wishes.full && { lora: { rank: wishes.rank, alpha: 2 * wishes.rank, ...(wishes.fewBits && { base: 'file' }) } }),
+    ...(wishes.recompute && { recompute: true }),
     stages: [{
       method: 'sft', steps, batch: wishes.batch, micro_tokens: perPass,
       data: { file: join(folder, 'train.jsonl'), test_file: join(folder, 'test.jsonl'), max_tokens: maxTokens },
@@ -147,6 +148,8 @@ export function makePlan(side: TextSide, data: PreparedData, { train, test, long
   const choices: Choice[] = [
     { setting: 'metric', value: metric.replaceAll('_', ' '), why },
     { setting: 'trained', value: wishes.full ? 'all weights' : `LoRA of rank ${wishes.rank} on every linear layer`, why: wishes.full ? 'as asked' : 'a small part of the memory and two thirds of the work of training all weights' },
+    ...(wishes.fewBits && !wishes.full ? [{ setting: 'base', value: 'in the bits of its file', why: 'less memory, the same numbers' }] : []),
+    ...(wishes.recompute ? [{ setting: 'layers', value: 'computed twice', why: 'less memory, the same numbers, more time' }] : []),
     { setting: 'learning rate', value: String(recipe.stages[0]!.optimizer.lr), why: wishes.full ? 'a tenth of what adapters take' : 'ten times what all weights would take, falling to a tenth' },
     { setting: 'steps', value: `${steps} of ${wishes.batch} rows`, why: `every row ${wishes.epochs === 1 ? 'once' : `${wishes.epochs} times`}, ${thousands(wishes.epochs * tokenCount(fitting))} tokens in all` },
     { setting: 'length', value: `${maxTokens} tokens`, why: left > 0 ? `${left} rows are longer than the model reads and are left out` : 'the longest row' },

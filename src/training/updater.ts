@@ -73,7 +73,7 @@ export class Updater {
   }
 
   private recordPass(batch: Batch, isLast: boolean): { program: Program; recorded: RecordedLoss } {
-    const tape = new Tape({ training: true }), recorded = recordLoss(tape, this.model, batch);
+    const tape = new Tape({ training: true, recompute: this.model.recompute }), recorded = recordLoss(tape, this.model, batch);
     tape.backward();
     if (isLast) this.optimizer.recordNorm(tape);
     return { program: tape.finish(this.arena), recorded };

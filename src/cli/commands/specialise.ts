@@ -46,6 +46,8 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
     { flags: '--lr <rate>', text: 'learning rate of the adapters', fallback: usualWishes.lr, parse: decimal('--lr', { min: 1e-7, max: 1 }) },
     { flags: '--rank <r>', text: 'rank of the adapters', fallback: usualWishes.rank, parse: wholeNumber('--rank', { min: 1, max: 1024 }) },
     { flags: '--full', text: 'train all weights instead of adapters' },
+    { flags: '--few-bits', text: 'keep the base in the bits of its file (QLoRA); done by itself where memory is short' },
+    { flags: '--recompute', text: 'compute layers twice to save memory; done by itself where it is short' },
     { flags: '--seed <n>', text: 'order of the rows, beginning of the adapters', fallback: usualWishes.seed, parse: wholeNumber('--seed') },
     { flags: '--max-hours <h>', text: 'begin nothing that takes longer', parse: decimal('--max-hours', { min: 0 }) },
     { flags: '--plan', text: 'say what it would take, train nothing' },
@@ -100,13 +102,17 @@ async function begin(modelName: string, name: string, options: Readonly<Record<s
   const files: EncodedFiles = new Map(); // none is read and encoded twice
   try {
     const encoded = encodeData(side, prepared, join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl'));
-    const plannedWith = async (microTokens: number): Promise<{ plan: Plan; memory: Awaited<ReturnType<typeof planMemory>> }> => {
-      const plan = makePlan(side, prepared, encoded, { name, model, folder, maxPositions, microTokens }, wishes);
+    const plannedWith = async (microTokens: number, w: Wishes): Promise<{ plan: Plan; memory: Awaited<ReturnType<typeof planMemory>> }> => {
+      const plan = makePlan(side, prepared, encoded, { name, model, folder, maxPositions, microTokens }, w);
       return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads, process.memoryUsage.rss(), files) };
     };
-    let best = await plannedWith(mostMicroTokens);
+    const isShort = (): boolean => best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * availableBytes();
     const step = wishes.batch * longestRow(encoded, maxPositions); // larger passes than a step are all alike
-    for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * availableBytes()) best = await plannedWith(microTokens);
+    // Where memory is short: first what costs least time; smaller passes last.
+    const fewBits = { ...wishes, fewBits: wishes.fewBits || !wishes.full }, least = { ...fewBits, recompute: true };
+    let best = await plannedWith(mostMicroTokens, wishes);
+    for (const ways of [fewBits, least]) if (isShort()) best = await plannedWith(mostMicroTokens, ways);
+    for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && isShort()) best = await plannedWith(microTokens, least);
     const { plan, memory } = best, needed = memory.totalBytes - process.memoryUsage.rss();
     if (needed > availableBytes()) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(availableBytes())} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
     sayData(prepared, tell);

@@ -11,6 +11,7 @@
 
 import type { Tape } from '../tape.ts';
 import { type Tensor, expectShape } from '../tensor.ts';
+import { type CompressedWeight, typeNumber, valuesOf } from './linear-compressed.ts';
 import type { KernelCase, Op } from './op.ts';
 
 /** Which tokens were kept when row r was sampled: ids[starts[r] … starts[r+1]); an empty list means all. */
@@ -31,10 +32,10 @@ export interface CrossEntropyResult { readonly logp: Tensor; readonly entropy: T
 /** Rows whose logits exist at the same time; bounded so that a chunk of a large vocabulary stays near 8 MB. */
 const chunkRows = (R: number, V: number): number => Math.max(1, Math.min(R, 256, Math.max(16, Math.floor(2 ** 21 / V))));
 
-/** h (R, C), w (V, C), targets (R) i32, coef (R) → per-row logp, entropy and loss, all (R). Gradients are ready afterwards. */
-export function crossEntropy(tape: Tape, h: Tensor, w: Tensor, targets: Tensor, coef: Tensor, options: CrossEntropyOptions = {}): CrossEntropyResult {
+/** h (R, C), w (V, C), in few bits if it does not train, targets (R) i32, coef (R) → per-row logp, entropy and loss, all (R). Gradients are ready afterwards. */
+export function crossEntropy(tape: Tape, h: Tensor, w: Tensor | CompressedWeight, targets: Tensor, coef: Tensor, options: CrossEntropyOptions = {}): CrossEntropyResult {
   const [R, C] = h.shape as [number, number];
-  const V = w.shape[0];
+  const V = w.shape[0], kept = 'panels' in w ? w : null, wide = kept ? null : w as Tensor;
   expectShape('crossEntropy', 'weight', w.shape, [V, C]);
   expectShape('crossEntropy', 'targets', targets.shape, [R]);
   expectShape('crossEntropy', 'coefficients', coef.shape, [R]);
@@ -42,9 +43,9 @@ export function crossEntropy(tape: Tape, h: Tensor, w: Tensor, targets: Tensor, 
   const [logp, entropy, loss] = ['logp', 'entropy', 'loss'].map((label) => tape.temp([R], 'f32', label)) as [Tensor, Tensor, Tensor];
   const chunk = chunkRows(R, V);
   const dh = tape.training && tape.needsGrad(h) ? tape.gradOf(h) : null;
-  const dw = tape.training && tape.needsGrad(w) ? tape.gradOf(w).tensor : null;
-  tape.emit('crossEntropy', [h, w, targets, coef, oldLogp, support?.starts, support?.ids, logp, entropy, loss, dh?.tensor, dw, reference?.logp, tape.temp([chunk, V], 'f32', 'logits chunk')],
-    [R, C, V, chunk, temperature, oldLogp ? 1 : 0, clip.low, clip.high, h.ld, dh?.tensor.ld ?? 0, dh?.accumulate ?? 0, dh ? 1 : 0, dw ? 1 : 0, reference?.weight ?? 0]);
+  const dw = tape.training && wide && tape.needsGrad(wide) ? tape.gradOf(wide).tensor : null;
+  tape.emit('crossEntropy', [h, kept?.panels ?? wide, targets, coef, oldLogp, support?.starts, support?.ids, logp, entropy, loss, dh?.tensor, dw, reference?.logp, tape.temp([chunk, V], 'f32', 'logits chunk')],
+    [R, C, V, chunk, temperature, oldLogp ? 1 : 0, clip.low, clip.high, h.ld, dh?.tensor.ld ?? 0, dh?.accumulate ?? 0, dh ? 1 : 0, dw ? 1 : 0, reference?.weight ?? 0, kept ? 1 + typeNumber(kept.type) : 0]);
   return { logp, entropy, loss };
 }
 
@@ -53,10 +54,11 @@ export const crossEntropyOp: Op = {
   kernels: [
     {
       // t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), reference logp?, logits chunk
-      // a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight
+      // a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight, type of w: 0 f32, else 1 + its number (linear-compressed.ts)
       name: 'crossEntropy',
       flops: ([R, C, V, , , , , , , , , hasDh, hasDw]) => ({ model: 2 * R * C * V * (1 + hasDh + hasDw) }),
-      reference: ([h, w, targets, coef, old, starts, ids, logp, entropy, loss, dh, dw, frozen], [R, C, V, , temperature, policy, low, high, ldh, lddh, accumulate, , , beta]) => {
+      reference: ([h, weight, targets, coef, old, starts, ids, logp, entropy, loss, dh, dw, frozen], [R, C, V, , temperature, policy, low, high, ldh, lddh, accumulate, , , beta, few]) => {
+        const w = few ? valuesOf(few - 1, weight, V, C) : weight;
         const z = new Float32Array(V), p = new Float64Array(V);
         for (let r = 0; r < R; r++) {
           const kept = starts && starts[r + 1] > starts[r] ? new Set(ids.subarray(starts[r], starts[r + 1])) : null;
@@ -110,7 +112,7 @@ export const crossEntropyOp: Op = {
       label: `R=${R} C=${C} V=${V}${policy ? ' policy' : ''}${cut ? ' support' : ''} temperature=${temperature}`, kernel: 'crossEntropy', tolerance: 1e-4,
       tensors: [R * C, V * C, targets, R, policy ? new Float32Array(R).fill(-1.5) : null, cut ? starts : null, cut ? ids : null, R, R, R, R * C, V * C, policy && R > 10 ? new Float32Array(R).fill(-2.5) : null, null]
         .map((t, i) => (i === 13 ? chunk * V : t)) as KernelCase['tensors'],
-      attributes: [R, C, V, chunk, temperature, policy, 0.2, 0.28, C, C, 0, 1, 1, 0.3],
+      attributes: [R, C, V, chunk, temperature, policy, 0.2, 0.28, C, C, 0, 1, 1, 0.3, 0],
     };
   })),
 };

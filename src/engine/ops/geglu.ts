@@ -8,7 +8,7 @@ import type { Op } from './op.ts';
 
 const slope = 2 * Math.sqrt(2 / Math.PI), cubic = 0.044715;
 
-/** gateUp (T, 2F): gate in the first F columns, up in the rest → (T, F). */
+/** gateUp (T, 2F): gate in the first F columns, up in the rest → (T, F). The only reader of gateUp; the way back is as in swiglu.ts. */
 export function geglu(tape: Tape, gateUp: Tensor): Tensor {
   const T = gateUp.shape[0];
   const F = gateUp.shape[1] / 2;
@@ -16,9 +16,11 @@ export function geglu(tape: Tape, gateUp: Tensor): Tensor {
   const h = tape.temp([T, F], 'f32', 'geglu');
   tape.emit('geglu', [gateUp, h], [T, F, gateUp.ld]);
   tape.node(h, [gateUp], () => {
-    const d = tape.gradOf(gateUp);
-    tape.emit('gegluBackward', [gateUp, tape.gradArrived(h), d.tensor], [T, F, gateUp.ld, d.tensor.ld, d.accumulate]);
+    const again = tape.isAwaited(h), dh = again ? tape.gradInPlace(h) : tape.gradArrived(h), d = tape.gradOver(gateUp);
+    tape.emit('gegluBackward', [gateUp, dh, d.tensor, again ? dh : null], [T, F, gateUp.ld, d.tensor.ld, d.accumulate]);
+    if (again) tape.restored(h, dh);
   });
+  tape.fleeting(h);
   return h;
 }
 
@@ -37,13 +39,14 @@ export const gegluOp: Op = {
       },
     },
     {
-      name: 'gegluBackward', // t = gateUp, dh, dgateUp; a = T, F, ld, ldd, accumulate
-      reference: ([gu, dh, dgu], [T, F, ld, ldd, accumulate]) => {
+      name: 'gegluBackward', // t = gateUp, dh, dgateUp (may be gateUp), h? (may be dh); a = T, F, ld, ldd, accumulate
+      reference: ([gu, dh, dgu, h], [T, F, ld, ldd, accumulate]) => {
         for (let t = 0; t < T; t++) for (let f = 0; f < F; f++) {
           const gate = gu[t * ld + f], up = gu[t * ld + F + f], d = dh[t * F + f], sigma = sigmaOf(gate);
           const gi = t * ldd + f, ui = gi + F;
           dgu[gi] = d * up * sigma * (1 + gate * (1 - sigma) * slope * (1 + 3 * cubic * gate ** 2)) + (accumulate ? dgu[gi] : 0);
           dgu[ui] = d * gate * sigma + (accumulate ? dgu[ui] : 0);
+          if (h) h[t * F + f] = gate * sigma * up;
         }
       },
     },

@@ -1,19 +1,26 @@
-// Linear on weights that stay in few bits (panels.ts), for chat and serving: y = x wᵀ (+ bias), no gradient.
+// Linear on weights that stay in few bits (panels.ts): y = x wᵀ (+ bias).
+// For chat and serving, without a gradient:
 // 16 bits: widened on the way, every element one chain of fma over k: the same bits as `linear` on the same values.
 // q4, q8: x is rounded to 8 bits in blocks of 32, x ≈ s q with s = max|x| / 127 (llama.cpp does the same); per block
 //   y += d s Σ w q (an integer) and, for q4, y += m s Σ q. Fast mode: close to `linear`, not equal to it.
+// Beneath adapters that train (QLoRA, arXiv 2305.14314), `linearFrozen`: the bits of `linear` with the same values in f32,
+// and dx = dy w likewise; they are made where the product packs them, never a whole matrix.
 // T rows, K inputs, N outputs.
 
 import { type CompressedType, blockSize, compressedBytes, intoPanels, panelValue } from '../panels.ts';
 import type { Tape } from '../tape.ts';
 import { type Tensor, expectShape } from '../tensor.ts';
-import type { View } from '../kernel.ts';
+import type { Kernel, View } from '../kernel.ts';
+import { linearKernels } from './linear.ts';
 import type { Op } from './op.ts';
 
 /** A weight (N, K) in panels; its bytes travel as i32. */
 export interface CompressedWeight { readonly type: CompressedType; readonly shape: readonly [number, number]; readonly panels: Tensor }
 
-const quantised = ['q4', 'q8'] as const, halves = ['f16', 'bf16'] as const, all = [...quantised, ...halves];
+const quantised = ['q4', 'q8'] as const, halves = ['f16', 'bf16'] as const, all: readonly CompressedType[] = [...quantised, ...halves];
+
+/** A type's number in kernels that know all of them. */
+export const typeNumber = (type: CompressedType): number => all.indexOf(type);
 
 /** x (T, K) → (T, N). */
 export function linearCompressed(tape: Tape, x: Tensor, w: CompressedWeight, bias: Tensor | null = null): Tensor {
@@ -26,14 +33,33 @@ export function linearCompressed(tape: Tape, x: Tensor, w: CompressedWeight, bia
   return y;
 }
 
+/** x (T, K) → (T, N) with the bits of `linear`, and a way back to x. */
+export function linearFrozen(tape: Tape, x: Tensor, w: CompressedWeight, bias: Tensor | null = null): Tensor {
+  const T = x.shape[0]!, [N, K] = w.shape, type = typeNumber(w.type);
+  expectShape('linearFrozen', 'input', x.shape, [T, K]);
+  const y = tape.temp([T, N], 'f32', 'linear');
+  tape.emit('linearFrozen', [x, w.panels, y, bias], [T, N, K, x.ld, y.ld, 0, type]);
+  tape.node(y, [x], () => {
+    const dy = tape.gradArrived(y), dx = tape.gradOf(x);
+    tape.emit('linearFrozenBackwardInput', [dy, w.panels, dx.tensor], [T, N, K, dy.ld, dx.tensor.ld, dx.accumulate, type]);
+  });
+  return y;
+}
+
 /** ids (T) → rows of the table (T, C) as f32. */
 export function embeddingCompressed(tape: Tape, ids: Tensor, table: CompressedWeight): Tensor {
   const T = ids.shape[0]!, [V, C] = table.shape, out = tape.temp([T, C], 'f32', 'embedding');
-  tape.emit('embeddingCompressed', [ids, table.panels, out], [T, V, C, all.indexOf(table.type)]);
+  tape.emit('embeddingCompressed', [ids, table.panels, out], [T, V, C, typeNumber(table.type)]);
   return out;
 }
 
 const bytesOf = (view: View): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+
+/** A whole weight (N, K) as f32, for reference kernels. */
+export function valuesOf(type: number, panels: View, N: number, K: number): Float32Array {
+  const bytes = bytesOf(panels);
+  return Float32Array.from({ length: N * K }, (_, i) => panelValue(all[type]!, bytes, K, Math.floor(i / K), i % K));
+}
 
 /** A row rounded to 8 bits and back, in the steps that the native kernels take. */
 function rounded(x: ArrayLike<number>, start: number, K: number): Float64Array {
@@ -82,6 +108,7 @@ function sampleWeight(tape: Tape, fileType: string, type: CompressedType, N: num
   return { type, shape: [N, K], panels: tape.input(new Int32Array(panels.buffer)) };
 }
 
+const overF32 = (name: string): Kernel['reference'] => linearKernels.find((k) => k.name === name)!.reference;
 const shapes = [[1, 16, 32], [3, 37, 96], [9, 130, 64], [17, 5, 608]] as const;
 
 export const linearCompressedOp: Op = {
@@ -89,6 +116,14 @@ export const linearCompressedOp: Op = {
   kernels: [
     { name: 'linearQuantised', flops: multiplyAdds, reference: product(quantised) }, // t = x, panels, y, bias?; a = T, N, K, ldx, ldy, accumulate, q4 or q8
     { name: 'linearHalf', flops: multiplyAdds, reference: product(halves) }, // the same with f16 or bf16
+    {
+      name: 'linearFrozen', flops: multiplyAdds, // t = x, panels, y, bias?; a = T, N, K, ldx, ldy, accumulate, type
+      reference: ([x, panels, y, bias], a) => overF32('linear')([x!, valuesOf(a[6]!, panels!, a[1]!, a[2]!), y!, bias!], a),
+    },
+    {
+      name: 'linearFrozenBackwardInput', flops: multiplyAdds, // t = dy, panels, dx; a = T, N, K, lddy, lddx, accumulate, type
+      reference: ([dy, panels, dx], a) => overF32('linearBackwardInput')([dy!, valuesOf(a[6]!, panels!, a[1]!, a[2]!), dx!], a),
+    },
     {
       name: 'embeddingCompressed', // t = ids, panels, out; a = T, V, C, type
       reference: ([ids, panels, out], [T, , C, kind]) => {
@@ -101,6 +136,10 @@ export const linearCompressedOp: Op = {
     ...shapes.map(([T, N, K]) => ({
       label: `${fileType} T=${T} N=${N} K=${K}`, gradient: false, inputs: { x: [T, K], bias: [N] },
       record: (tape: Tape, { x, bias }: Readonly<Record<string, Tensor>>) => linearCompressed(tape, x!, sampleWeight(tape, fileType, type, N, K), bias!),
+    })),
+    ...[...shapes, [3, 1312, 32], [2, 35, 1312]].map(([T, N, K]) => ({
+      label: `frozen ${fileType} T=${T} N=${N} K=${K}`, inputs: { x: [T!, K!], bias: [N!] }, constant: ['bias'], scale: 0.3,
+      record: (tape: Tape, { x, bias }: Readonly<Record<string, Tensor>>) => linearFrozen(tape, x!, sampleWeight(tape, fileType, type, N!, K!), bias!),
     })),
     {
       label: `rows of ${fileType}`, gradient: false, inputs: {},

@@ -35,7 +35,7 @@ export function linear(tape: Tape, x: Tensor, w: Tensor, { bias = null, into, pa
     }
     if (tape.needsGrad(w)) {
       const dbias = bias && tape.needsGrad(bias) ? tape.gradOf(bias).tensor : null;
-      tape.emit('linearBackwardWeight', [dy, x, tape.gradOf(w).tensor, dbias], [T, N, K, dy.ld, x.ld, 1]);
+      tape.withValue(x, dy, (x) => tape.emit('linearBackwardWeight', [dy, x, tape.gradOf(w).tensor, dbias], [T, N, K, dy.ld, x.ld, 1]));
     }
   });
   return y;

@@ -35,8 +35,14 @@ export function moeGather(tape: Tape, x: Tensor, slots: Slots): Tensor {
   tape.emit('moeGather', [x, slots.order, out], [T * K, K, C, x.ld]);
   tape.node(out, [x], () => {
     const dx = tape.gradOf(x);
-    tape.emit('moeGatherBackward', [tape.gradArrived(out), slots.place, dx.tensor], [T, K, C, dx.tensor.ld, dx.accumulate]);
+    const dout = tape.isAwaited(out) ? tape.gradInPlace(out) : tape.gradArrived(out);
+    tape.emit('moeGatherBackward', [dout, slots.place, dx.tensor], [T, K, C, dx.tensor.ld, dx.accumulate]);
+    if (tape.isAwaited(out)) tape.withValue(x, dout, (x) => {
+      tape.emit('moeGather', [x, slots.order, dout], [T * K, K, C, x.ld]);
+      tape.restored(out, dout);
+    });
   });
+  tape.fleeting(out);
   return out;
 }
 
@@ -53,19 +59,19 @@ export function groupedLinear(tape: Tape, x: Tensor, w: Tensor, slots: Slots): T
       const dx = tape.gradOf(x);
       tape.emit('groupedLinearBackwardInput', [dy, w, dx.tensor, slots.offsets], [E, N, K, dy.ld, dx.tensor.ld, dx.accumulate, S]);
     }
-    if (tape.needsGrad(w)) tape.emit('groupedLinearBackwardWeight', [dy, x, tape.gradOf(w).tensor, slots.offsets], [E, N, K, dy.ld, x.ld, 1, S]);
+    if (tape.needsGrad(w)) tape.withValue(x, dy, (x) => tape.emit('groupedLinearBackwardWeight', [dy, x, tape.gradOf(w).tensor, slots.offsets], [E, N, K, dy.ld, x.ld, 1, S]));
   });
   return y;
 }
 
-/** ys (S, C) weighted back to tokens (T, C). */
+/** ys (S, C) weighted back to tokens (T, C); the only reader of ys. */
 export function moeCombine(tape: Tape, ys: Tensor, weights: Tensor, slots: Slots): Tensor {
   const [T, K] = weights.shape as [number, number];
   const C = ys.shape[1];
   const y = tape.temp([T, C], 'f32', 'experts');
   tape.emit('moeCombine', [ys, slots.place, weights, y], [T, K, C]);
   tape.node(y, [ys, weights], () => {
-    const dys = tape.gradOf(ys), dweights = tape.gradOf(weights);
+    const dys = tape.gradOver(ys), dweights = tape.gradOf(weights);
     tape.emit('moeCombineBackward', [tape.gradArrived(y), ys, slots.place, weights, dys.tensor, dweights.tensor], [T, K, C]);
   });
   return y;
@@ -131,7 +137,7 @@ export const moeExpertsOp: Op = {
       },
     },
     {
-      name: 'moeCombineBackward', // t = dy, ys, place, weights, dys (overwritten), dweights (overwritten); a = T, K, C
+      name: 'moeCombineBackward', // t = dy, ys, place, weights, dys (overwritten; may be ys), dweights (overwritten); a = T, K, C
       reference: ([dy, ys, place, weights, dys, dweights], [T, K, C]) => {
         for (let t = 0; t < T; t++) for (let k = 0; k < K; k++) {
           const slot = place[t * K + k] * C, weight = weights[t * K + k];

@@ -20,12 +20,14 @@ export function rmsNorm(tape: Tape, x: Tensor, weight: Tensor, eps: number, offs
   const rstd = tape.temp([T * G], 'f32', 'rstd');
   tape.emit('rmsNorm', [x, weight, y, rstd], [T, G, C, x.ld, y.ld, eps, offset]);
   tape.node(y, [x, weight], () => {
-    const dy = tape.gradArrived(y);
+    const again = tape.isAwaited(y), dy = again ? tape.gradInPlace(y) : tape.gradArrived(y); // y is made again where dy was
     const dx = tape.needsGrad(x) ? tape.gradOf(x) : null;
     const dw = tape.needsGrad(weight) ? tape.gradOf(weight).tensor : null;
     const partial = dw ? tape.temp([Math.ceil(T / rowsPerBlock), C], 'f32', 'partial dw') : null;
-    tape.emit('rmsNormBackward', [x, weight, rstd, dy, dx?.tensor, dw, partial], [T, G, C, x.ld, dy.ld, dx?.tensor.ld ?? 0, dx?.accumulate ?? 0, offset]);
+    tape.emit('rmsNormBackward', [x, weight, rstd, dy, dx?.tensor, dw, again ? dy : null, partial], [T, G, C, x.ld, dy.ld, dx?.tensor.ld ?? 0, dx?.accumulate ?? 0, offset]);
+    if (again) tape.restored(y, dy);
   });
+  tape.fleeting(y);
   return y;
 }
 
@@ -46,8 +48,8 @@ export const rmsNormOp: Op = {
       },
     },
     {
-      name: 'rmsNormBackward', // t = x, weight, rstd, dy, dx?, dw? (+=), partial?; a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
-      reference: ([x, w, rstd, dy, dx, dw], [T, G, C, ldx, lddy, lddx, accumulate, offset]) => {
+      name: 'rmsNormBackward', // t = x, weight, rstd, dy, dx?, dw? (+=), y? (rows like dy's; may be dy), partial?; a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
+      reference: ([x, w, rstd, dy, dx, dw, y], [T, G, C, ldx, lddy, lddx, accumulate, offset]) => {
         for (let t = 0; t < T; t++) for (let g = 0; g < G; g++) {
           const xi = t * ldx + g * C, di = t * lddy + g * C, oi = t * lddx + g * C;
           const r = rstd[t * G + g];
@@ -57,6 +59,7 @@ export const rmsNormOp: Op = {
             const normed = x[xi + c] * r;
             if (dx) dx[oi + c] = r * ((w[c] + offset) * dy[di + c] - normed * dot / C) + (accumulate ? dx[oi + c] : 0);
             if (dw) dw[c] += dy[di + c] * normed;
+            if (y) y[di + c] = normed * (w[c] + offset);
           }
         }
       },
