@@ -9,13 +9,13 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
-    batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
+    batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
     run: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
     peer: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
   },
 });
 
-const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
+const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--file GGUF [--few-bits]] [--recompute] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
 npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginning SEED] [--before] [--json]
 npm run bench -- gemm [--threads 1] [--json]
@@ -28,7 +28,7 @@ async function run(): Promise<Record<string, unknown>> {
     const { benchTrain } = await import('./train.ts');
     if (values.profile) return (await import('./profile.ts')).profileTrain(model, threads, Number(values.steps));
     if (values.peer) return (await import('./pairs.ts')).pairTrain(model, { threads, python: values.peer, compile: values.compile, pairs: Number(values.pairs), lora: Number(values.lora) });
-    return benchTrain(model, { threads, steps: Number(values.steps), lora: Number(values.lora) });
+    return benchTrain(model, { threads, steps: Number(values.steps), lora: Number(values.lora), file: values.file, fewBits: values['few-bits'], recompute: values.recompute });
   }
   if (what === 'generate' && benchModels[model]) {
     const { benchGenerate, pairGenerate } = await import('./generate.ts');

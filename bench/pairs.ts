@@ -30,7 +30,7 @@ export async function pairTrain(model: string, { threads, python, compile, pairs
   const peer = new Peer(python, 'train.py', ['--model', model, '--threads', String(threads), ...(compile ? ['--compile'] : []), ...(lora > 0 ? ['--lora', String(lora)] : [])]);
   const ready = await peer.ready;
   let peerPeak = Number(ready['peak_rss_warmup_mib']);
-  const bench = openTrain(model, threads, lora);
+  const bench = openTrain(model, threads, { lora });
   await bench.step();
   await bench.step();
   const result = await takeTurns(pairs, async () => {

@@ -1,11 +1,13 @@
 // Training steps of the benchmark models: forward, backward, clipping and AdamW, random tokens, f32; all weights, or
-// adapters of rank `lora` on every linear layer (alpha twice the rank) with the rest frozen.
+// adapters of rank `lora` on every linear layer (alpha twice the rank) with the rest frozen; the weights from a file, if
+// there is one, in f32 or in its few bits; layers kept or computed twice.
 
 import { CpuBackend } from '../src/engine/backends/cpu/cpu.ts';
 import { Arena } from '../src/engine/program.ts';
 import { RandomStream } from '../src/engine/random.ts';
 import type { Batch } from '../src/models/loss.ts';
-import { Model } from '../src/models/model.ts';
+import { loadModel, openModelFiles } from '../src/models/load.ts';
+import { Model, type ModelOptions } from '../src/models/model.ts';
 import { Updater } from '../src/training/updater.ts';
 import { fmaPeak } from '../src/engine/speed.ts';
 import { median, statusMiB, timed } from './machine.ts';
@@ -13,13 +15,16 @@ import { benchModels } from './models.ts';
 
 export interface TrainBench { step(): Promise<void>; readonly tokens: number; readonly flop: () => number; readonly memory: { before: number }; readonly profile: Map<string, { calls: number; seconds: number }>; readonly backend: CpuBackend; close(): void }
 
-export function openTrain(name: string, threads: number, lora = 0): TrainBench {
+export interface TrainWay { readonly lora?: number; readonly file?: string | undefined; readonly fewBits?: boolean; readonly recompute?: boolean }
+
+export function openTrain(name: string, threads: number, { lora = 0, file, fewBits = false, recompute = false }: TrainWay = {}): TrainBench {
   const { config, batch, length } = benchModels[name]!;
   const backend = new CpuBackend();
   backend.setThreads(threads);
   const before = statusMiB('VmRSS');
-  const model = new Model(backend, config, { trainable: true, maxPositions: length, ...(lora > 0 && { lora: { rank: lora, alpha: 2 * lora } }) });
-  model.parameters.initialise(0);
+  const options = { trainable: true, recompute, maxPositions: length, ...(lora > 0 && { lora: { rank: lora, alpha: 2 * lora } }) };
+  const model = file === undefined ? new Model(backend, config, options) : fromFile(backend, file, { ...options, precision: fewBits ? 'file' : 'f32' });
+  if (file === undefined) model.parameters.initialise(0);
   model.lora?.parameters.initialise(0);
   const arena = new Arena(backend);
   const updater = new Updater(model, arena, { adamw: { lr: 1e-4, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1 }, clip: 1 }, 0.001);
@@ -37,8 +42,13 @@ export function openTrain(name: string, threads: number, lora = 0): TrainBench {
   };
 }
 
-export async function benchTrain(name: string, { threads, steps, lora = 0 }: { threads: number; steps: number; lora?: number }): Promise<Record<string, unknown>> {
-  const bench = openTrain(name, threads, lora);
+function fromFile(backend: CpuBackend, path: string, options: ModelOptions): Model {
+  const files = openModelFiles(path);
+  try { return loadModel(backend, files, options); } finally { files.close(); }
+}
+
+export async function benchTrain(name: string, { threads, steps, ...way }: { threads: number; steps: number } & TrainWay): Promise<Record<string, unknown>> {
+  const bench = openTrain(name, threads, way), { lora = 0, fewBits = false, recompute = false } = way;
   await bench.step();
   await bench.step();
   const peak = await fmaPeak(bench.backend), rates: number[] = [], loads: number[] = [], cpu: number[] = [];
@@ -50,7 +60,7 @@ export async function benchTrain(name: string, { threads, steps, lora = 0 }: { t
   }
   const rate = median(rates);
   const result = {
-    model: name, ...(lora > 0 && { lora }), isa: bench.backend.info().isa, threads, tokens_per_s: Math.round(rate), tokens_per_cpu_s: Math.round(median(cpu)), flop_per_step: bench.flop(),
+    model: name, ...(lora > 0 && { lora }), ...(fewBits && { few_bits: true }), ...(recompute && { recompute }), isa: bench.backend.info().isa, threads, tokens_per_s: Math.round(rate), tokens_per_cpu_s: Math.round(median(cpu)), flop_per_step: bench.flop(),
     flops_share_of_peak: Number(((bench.flop() / bench.tokens) * rate / peak).toFixed(3)), peak_gflops: Math.round(peak / 1e9),
     peak_rss_mib: Math.round(statusMiB('VmHWM')), rss_before_model_mib: Math.round(bench.memory.before), other_load: loads.length > 0 ? Number(median(loads).toFixed(3)) : null,
   };

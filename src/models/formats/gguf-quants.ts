@@ -3,6 +3,7 @@
 //   Q4_1: 32 weights, f16 d, f16 m, 16 bytes of q;     w = d q + m
 //   Q5_0, Q5_1: the same with 4 bytes of fifth bits before q (bit i: weight i); Q5_0 takes 16 off instead of 8
 //   Q8_0: 32 weights, f16 d, 32 signed bytes q;        w = d q
+//   MXFP4: 32 weights, a power of two 2^(e − 127), 16 bytes of q;  w = that times a 4-bit float (sign, 2 exponent bits, 1 of mantissa)
 // In the 4-bit types byte i holds weight i in its low half and weight i + 16 in its high half.
 // Source: ggml/src/ggml-common.h and ggml-quants.c (block layouts), read, not copied.
 
@@ -88,13 +89,29 @@ export function dequantizeQ8_0(bytes: Bytes): Float32Array<ArrayBuffer> {
   return out;
 }
 
+/** The sixteen numbers of FP4 (E2M1; OCP Microscaling Formats 1.0, §5.3.3), with one zero, as in ggml. */
+const fp4 = [0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6];
+
+/** MXFP4 blocks to f32: (blocks, 17 bytes) -> (blocks * 32). */
+export function dequantizeMXFP4(bytes: Bytes): Float32Array<ArrayBuffer> {
+  const blocks = bytes.length / 17, out = new Float32Array(blocks * 32);
+  for (let b = 0, at = 0, o = 0; b < blocks; b++, at += 17, o += 32) {
+    const scale = 2 ** (bytes[at]! - 127);
+    for (let i = 0; i < 16; i++) {
+      out[o + i] = scale * fp4[bytes[at + 1 + i]! & 15]!;
+      out[o + 16 + i] = scale * fp4[bytes[at + 1 + i]! >> 4]!;
+    }
+  }
+  return out;
+}
+
 const plain = (dtype: string) => (bytes: Bytes): Float32Array<ArrayBuffer> => toFloat32(bytes, dtype);
 
 const converters: Readonly<Record<string, (bytes: Bytes) => Float32Array<ArrayBuffer>>> = {
   F32: plain('F32'), F16: plain('F16'), BF16: plain('BF16'), F64: plain('F64'),
   I8: plain('I8'), I16: plain('I16'), I32: plain('I32'), I64: plain('I64'),
   Q4_0: dequantizeQ4_0, Q4_1: dequantizeQ4_1, Q5_0: dequantizeQ5_0, Q5_1: dequantizeQ5_1, Q8_0: dequantizeQ8_0,
-  Q4_K: dequantizeQ4_K, Q5_K: dequantizeQ5_K, Q6_K: dequantizeQ6_K,
+  Q4_K: dequantizeQ4_K, Q5_K: dequantizeQ5_K, Q6_K: dequantizeQ6_K, MXFP4: dequantizeMXFP4,
 };
 
 /** True if `dequantize` knows the type. */

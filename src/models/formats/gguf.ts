@@ -67,7 +67,7 @@ export function readGguf(path: string): GgufFile {
         }
         if (!isDequantizable(dtype)) {
           throw unsupportedError(path, `tensor ${quoted(name)} is quantised as ${dtype}, which is not read yet`,
-            'Use a file in F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q4_K, Q5_0, Q5_1, Q4_0 or Q4_1.');
+            'Use a file in F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q4_K, Q5_0, Q5_1, Q4_0, Q4_1 or MXFP4.');
         }
         const first = Math.floor(start / type.block), last = Math.ceil((start + wanted) / type.block);
         const values = dequantize(file.read(offset + first * type.bytes, Math.max(0, last - first) * type.bytes), dtype);
