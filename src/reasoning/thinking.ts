@@ -53,6 +53,12 @@ export class ThoughtSplitter {
   /** Whether it may still turn out to begin with one. */
   get undecided(): boolean { return this.place === 'start'; }
 
+  /** What of this piece would stand behind the tag that closes the thought; null: the thought would go on. */
+  behindClose(piece: string): string | null {
+    const text = this.held + piece, at = this.place === 'thinking' ? text.indexOf(thinkClose) : -1;
+    return at < 0 ? null : text.slice(at + thinkClose.length).trimStart();
+  }
+
   push(piece: string): { thinking: string; content: string } {
     const news = { thinking: '', content: '' };
     this.held += piece;

@@ -6,13 +6,26 @@ import { z } from 'zod';
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() });
 const content = z.union([z.string(), z.array(textPart)], { error: 'expected a text, or a list of {"type": "text", "text"} parts; images, audio and files are not supported' });
 
+const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected letters, digits, _, . or -, at most 64');
+const toolSchema = z.strictObject({
+  type: z.literal('function'),
+  function: z.strictObject({ name, description: z.string().optional(), parameters: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of the arguments.'), strict: z.boolean().nullish() }),
+});
+const callSchema = z.strictObject({ id: z.string(), type: z.literal('function'), index: z.int().optional(), function: z.strictObject({ name, arguments: z.string() }) });
+const formatSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text') }),
+  z.strictObject({ type: z.literal('json_object') }),
+  z.strictObject({ type: z.literal('json_schema'), json_schema: z.strictObject({ name: z.string().optional(), description: z.string().optional(), schema: z.record(z.string(), z.unknown()), strict: z.boolean().nullish().describe('Kept in any case.') }) }),
+]);
+
 const messageSchema = z.discriminatedUnion('role', [
   z.strictObject({ role: z.enum(['system', 'developer', 'user']), content, name: z.string().optional() }),
   z.strictObject({
     role: z.literal('assistant'), content: content.nullish(), name: z.string().optional(), refusal: z.null().optional(), audio: z.null().optional(), annotations: z.array(z.unknown()).max(0).optional(),
     reasoning_content: z.string().nullish().describe('Earlier thinking; `reasoning` and `thinking` are the same.'),
-    reasoning: z.string().nullish(), thinking: z.string().nullish(), tool_calls: z.array(z.unknown()).max(0, 'tool calls are not supported yet').optional(),
+    reasoning: z.string().nullish(), thinking: z.string().nullish(), tool_calls: z.array(callSchema).nullish(),
   }),
+  z.strictObject({ role: z.literal('tool'), content, tool_call_id: z.string(), name: z.string().optional() }),
 ]);
 
 /** Only the value that changes nothing. */
@@ -45,12 +58,12 @@ export const chatRequestSchema = z.strictObject({
   chat_template_kwargs: z.record(z.string(), z.unknown()).nullish().describe('Further names for the chat template; enable_thinking is obeyed for every model that thinks.'),
   reasoning_format: z.enum(['auto', 'deepseek', 'none']).nullish().describe('none: the raw text with its tags in `content`.'),
 
-  response_format: neutral(z.strictObject({ type: z.literal('text', 'only "text" is supported yet') }), 'structured output'),
-  tools: neutral(z.array(z.unknown()).max(0, 'tools are not supported yet'), 'tools'),
-  tool_choice: neutral(z.enum(['none', 'auto']), 'tools'),
-  functions: neutral(z.array(z.unknown()).max(0, 'functions are not supported'), 'functions'),
-  function_call: neutral(z.enum(['none', 'auto']), 'functions'),
-  parallel_tool_calls: z.boolean().nullish(),
+  response_format: formatSchema.nullish().describe('json_schema: the answer is made so that it satisfies the schema; thinking before it is free.'),
+  tools: z.array(toolSchema).max(128).nullish().describe('For models whose chat template defines function calls.'),
+  tool_choice: z.union([z.enum(['none', 'auto', 'required']), z.strictObject({ type: z.literal('function'), function: z.strictObject({ name }) })], { error: 'expected "none", "auto", "required" or {"type": "function", "function": {"name"}}' }).nullish(),
+  functions: neutral(z.array(z.unknown()).max(0, 'use tools'), 'functions; use tools'),
+  function_call: neutral(z.enum(['none', 'auto']), 'functions; use tools'),
+  parallel_tool_calls: z.boolean().nullish().describe('false: one call at most.'),
   modalities: neutral(z.tuple([z.literal('text')]), 'other modalities than text'),
   audio: neutral(z.null(), 'audio'),
   prediction: neutral(z.null(), 'predicted output'),

@@ -11,7 +11,7 @@ const logprobsSchema = z.object({
 });
 
 const ends = {
-  finish_reason: z.enum(['stop', 'length']),
+  finish_reason: z.enum(['stop', 'length', 'tool_calls']),
   cut_short: z.enum(['time_limit', 'shutdown']).optional().describe('Why the server ended it.'),
   thinking: z.object({ ended: z.enum(['natural', 'budget', 'length']).nullable().describe('null: there was no thought.'), tokens: z.int() }),
   timings: z.object({
@@ -30,20 +30,21 @@ const usageSchema = z.object({
   completion_tokens_details: z.object({ reasoning_tokens: z.int() }),
 });
 
+const toolCall = z.object({ id: z.string(), type: z.literal('function'), function: z.object({ name: z.string(), arguments: z.string().describe('JSON text of an object.') }) });
 const thought = { reasoning_content: z.string().optional(), reasoning: z.string().optional().describe('The same as reasoning_content.') };
 const head = { id: z.string(), created: z.int(), model: z.string() };
 const seed = z.int().describe('Asked for again, it gives the same answer.');
 
 export const chatCompletionSchema = z.object({
   ...head, object: z.literal('chat.completion'), seed,
-  choices: z.array(z.object({ index: z.int(), message: z.object({ role: z.literal('assistant'), content: z.string(), ...thought, refusal: z.null() }), logprobs: logprobsSchema.nullable(), ...ends })),
+  choices: z.array(z.object({ index: z.int(), message: z.object({ role: z.literal('assistant'), content: z.string().nullable(), ...thought, tool_calls: z.array(toolCall).optional(), refusal: z.null() }), logprobs: logprobsSchema.nullable(), ...ends })),
   usage: usageSchema,
 }).meta({ id: 'ChatCompletion' });
 
 export const chatChunkSchema = z.object({
   ...head, object: z.literal('chat.completion.chunk'), seed: seed.optional(),
   choices: z.array(z.object({
-    index: z.int(), delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional(), ...thought }), logprobs: logprobsSchema.nullable(),
+    index: z.int(), delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional(), ...thought, tool_calls: z.array(toolCall.extend({ index: z.int() })).optional().describe('Each call comes whole, in one chunk.') }), logprobs: logprobsSchema.nullable(),
     ...ends, finish_reason: ends.finish_reason.nullable(), thinking: ends.thinking.optional(), timings: ends.timings.optional(), energy: ends.energy.optional(),
   })),
   usage: usageSchema.nullish(),
@@ -52,6 +53,7 @@ export const chatChunkSchema = z.object({
 export type ChatCompletion = z.output<typeof chatCompletionSchema>;
 export type ChatChunk = z.output<typeof chatChunkSchema>;
 export type Usage = z.output<typeof usageSchema>;
+export type ToolCall = z.output<typeof toolCall>;
 
 export const energyShare = 'the energy of a step is split over its sequences by the tokens computed for each';
 

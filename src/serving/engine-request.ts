@@ -6,6 +6,9 @@ import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { ApiError } from './api-error.ts';
 import type { ChatRequest } from './chat-request.ts';
 import type { EngineRequest } from './engines/engine.ts';
+import { Language } from './structured/expression.ts';
+import { SchemaError, schemaLanguage } from './structured/json-schema.ts';
+import type { ToolDefinition } from './tools/tool-format.ts';
 
 const effortBudgets = { minimal: 64, low: 256, medium: 1024 } as const;
 
@@ -15,9 +18,16 @@ const plainText = (content: Message['content']): string => (typeof content === '
 
 function chatMessage(message: Message): ChatMessage {
   const content = plainText(message.content);
+  if (message.role === 'tool') return { role: 'tool', content, tool_call_id: message.tool_call_id, ...(message.name !== undefined && { name: message.name }) };
   if (message.role !== 'assistant') return { role: message.role === 'developer' ? 'system' : message.role, content };
   const thought = message.reasoning_content ?? message.reasoning ?? message.thinking;
-  return { role: 'assistant', content, ...(thought !== null && thought !== undefined && { reasoning_content: thought }) };
+  // Templates write arguments as JSON themselves, from the object.
+  const calls = message.tool_calls?.map((call) => ({ ...call, function: { name: call.function.name, arguments: parsedArguments(call.function.arguments) } }));
+  return { role: 'assistant', content, ...(thought !== null && thought !== undefined && { reasoning_content: thought }), ...(calls && calls.length > 0 && { tool_calls: calls }) };
+}
+
+function parsedArguments(text: string): unknown {
+  try { return JSON.parse(text); } catch { throw new ApiError(400, 'invalid_value', 'messages: the arguments of a tool call are not JSON', { param: 'messages' }); }
 }
 
 const contradiction = (param: string, message: string): ApiError => new ApiError(400, 'contradiction', message, { param });
@@ -38,13 +48,46 @@ export function thinkingOf(body: ChatRequest, maxTokens: number | null): EngineR
   return { enabled: first ? first[1] : null, budget: budget ?? bounded, raw: body.reasoning_format === 'none' };
 }
 
+/** Refuses a schema where the client reads of it, before an engine is asked. */
+function checkSchema(schema: unknown, param: string, allowed: 'all' | 'understood'): void {
+  try { schemaLanguage(new Language(), schema); } catch (error) {
+    if (!(error instanceof SchemaError)) throw error;
+    if (error.kind === 'unsupported' && allowed === 'all') return;
+    const at = error.path === '' ? param : `${param}.${error.path}`;
+    throw new ApiError(400, error.kind === 'unsupported' ? 'unsupported_schema' : 'invalid_value', `${at}: ${error.message}`, { param: at });
+  }
+}
+
+function formatOf({ response_format: format }: ChatRequest): EngineRequest['format'] {
+  if (!format || format.type === 'text') return null;
+  if (format.type === 'json_object') return format;
+  checkSchema(format.json_schema.schema, 'response_format.json_schema.schema', 'understood');
+  return { type: 'json_schema', schema: format.json_schema.schema };
+}
+
+function toolsOf({ tools, tool_choice: choice, parallel_tool_calls: parallel }: ChatRequest): EngineRequest['tools'] {
+  const only = choice && typeof choice === 'object' ? choice.function.name : null;
+  if (!tools || tools.length === 0) {
+    if (only !== null || choice === 'required') throw contradiction('tool_choice', 'tool_choice asks for a call, and there are no tools');
+    return null;
+  }
+  if (choice === 'none') return null;
+  for (const [i, { function: { name, parameters, strict } }] of tools.entries()) {
+    if (tools.findIndex((t) => t.function.name === name) < i) throw new ApiError(400, 'invalid_value', `tools[${i}].function.name: there are two functions "${name}"`, { param: `tools[${i}].function.name` });
+    if (parameters) checkSchema(parameters, `tools[${i}].function.parameters`, strict ? 'understood' : 'all');
+  }
+  if (only !== null && !tools.some((t) => t.function.name === only)) throw contradiction('tool_choice', `tool_choice names "${only}", which is none of the tools`);
+  return { definitions: tools as readonly ToolDefinition[], required: choice === 'required' || only !== null, only, parallel: parallel !== false && only === null };
+}
+
 export function engineRequest(body: ChatRequest): EngineRequest {
   const { max_completion_tokens: most, max_tokens: older, logprobs, top_logprobs: top } = body;
   if (typeof most === 'number' && typeof older === 'number' && most !== older) throw contradiction('max_tokens', 'max_tokens and max_completion_tokens differ; give one of them');
   if (typeof top === 'number' && top > 0 && logprobs !== true) throw contradiction('top_logprobs', 'top_logprobs needs logprobs: true');
   const maxTokens = most ?? older ?? null, thinking = thinkingOf(body, maxTokens);
   if (thinking.raw && thinking.budget !== null && thinking.budget > 0) throw contradiction('reasoning_format', 'a thinking budget needs thinking taken apart; leave reasoning_format: "none" out');
-  const { reasoning_effort: effort, chat_template_kwargs: kwargs } = body;
+  const { reasoning_effort: effort, chat_template_kwargs: kwargs } = body, format = formatOf(body), tools = toolsOf(body);
+  if (thinking.raw && (format ?? tools)) throw contradiction('reasoning_format', 'response_format and tools need thinking taken apart; leave reasoning_format: "none" out');
   return {
     messages: body.messages.map(chatMessage),
     variables: { ...(effort && effort !== 'none' && { reasoning_effort: effort }), ...kwargs },
@@ -57,6 +100,7 @@ export function engineRequest(body: ChatRequest): EngineRequest {
       bias: Object.entries(body.logit_bias ?? {}).map(([id, value]) => [Number(id), value] as const),
     },
     topLogprobs: logprobs === true ? top ?? 0 : null,
+    format, tools,
     thinking,
   };
 }

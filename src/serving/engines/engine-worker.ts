@@ -16,6 +16,8 @@ import { Batch, type Sequence } from './batch.ts';
 import { Choice } from './choice.ts';
 import type { CutShort, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
 import { endIds, preparePrompt, thinks } from './prompt.ts';
+import { RuleBook } from './steering.ts';
+import { toolFormatOf } from '../tools/index.ts';
 
 export interface WorkerOptions {
   readonly path: string;
@@ -58,6 +60,7 @@ async function serve(): Promise<void> {
   const context = Math.min(options.context ?? largestContext, language.model.maxPositions), ends = endIds(language);
   const batch = new Batch(language.model, { slots: options.slots, maxTokens: context, cacheBytes: options.cacheBytes });
   await batch.open();
+  const book = new RuleBook(language, language.model.dims.vocab, ends);
   const used = meter.description.used[0]!, machine = backend.info();
   const requests = new Map<number, Choice[]>();
   let outbox: [number, EngineEvent][] = [], closing = false;
@@ -69,17 +72,18 @@ async function serve(): Promise<void> {
 
   const start = (id: number, request: EngineRequest): void => {
     try {
-      const prompt = preparePrompt(language, request);
+      const rules = book.of(request), prompt = preparePrompt(language, request);
       if (prompt.ids.length >= context) return refuse(id, { code: 'context_length_exceeded', promptTokens: prompt.ids.length, context });
       if (prompt.ids.length === 0) return refuse(id, { code: 'invalid_input', message: 'the conversation is empty' });
       outbox.push([id, { type: 'prompt', tokens: prompt.ids.length, thinking: !prompt.closed && thinks(language) }]);
-      const choices = Array.from({ length: request.choices }, (_, i) => new Choice(language, request, prompt, i, context, ends, (event) => { outbox.push([id, event]); }));
+      const choices = Array.from({ length: request.choices }, (_, i) => new Choice(language, request, prompt, i, context, ends, rules, (event) => { outbox.push([id, event]); }));
       requests.set(id, choices);
       const [first, ...rest] = choices as [Choice, ...Choice[]];
       first.onRead = () => rest.forEach((choice) => batch.add(choice));
       batch.add(first);
     } catch (error) {
       if (!isTiefsucheError(error)) throw error;
+      if (error.code === 'UNSUPPORTED') return refuse(id, { code: 'unsupported', param: request.tools ? 'tools' : 'response_format', message: `${error.message}${error.hint === undefined ? '' : `. ${error.hint}`}` });
       refuse(id, { code: 'invalid_input', message: error.message, ...(error.hint !== undefined && { hint: error.hint }) });
     }
   };
@@ -90,7 +94,7 @@ async function serve(): Promise<void> {
     }
     requests.delete(id);
   };
-  const book = (tokens: ReadonlyMap<Sequence, number>): void => {
+  const bill = (tokens: ReadonlyMap<Sequence, number>): void => {
     const read = meter.read()[0]?.value ?? null, engines = Math.max(1, Atomics.load(options.computing, 0));
     const all = [...tokens.values()].reduce((a, b) => a + b, 0);
     for (const [sequence, n] of tokens) {
@@ -104,7 +108,7 @@ async function serve(): Promise<void> {
       meter.read(); // what was used while nothing was asked belongs to nobody
       while (batch.busy && !closing) {
         const { tokens } = await batch.step();
-        book(tokens);
+        bill(tokens);
         for (const [id, choices] of requests) if (choices.every((c) => c.done)) requests.delete(id);
         flush();
         await nextTurn();
@@ -140,7 +144,7 @@ async function serve(): Promise<void> {
   post({
     type: 'ready',
     description: {
-      engine: 'tiefsuche', architecture: String(language.model.config['model_type']), context, slots: options.slots, thinks: thinks(language), singleTurn: language.chatTemplate === taskChatTemplate,
+      engine: 'tiefsuche', architecture: String(language.model.config['model_type']), context, slots: options.slots, thinks: thinks(language), tools: toolFormatOf(language.chatTemplate)?.name ?? null, singleTurn: language.chatTemplate === taskChatTemplate,
       parameters: parametersOf(language.model), precision: options.precision, machine: `${machine.name} ${machine.isa}, ${machine.threads} threads`,
       energy: { method: used.name, grade: used.grade, covers: used.covers, formula: used.formula },
     },

@@ -3,6 +3,7 @@
 // text, and for every choice one `end`. Events are plain data: an engine lives in a worker thread.
 
 import type { ChatMessage } from '../../tokenizer/chat-template.ts';
+import type { FunctionCall, ToolDefinition } from '../tools/tool-format.ts';
 
 export interface EngineDescription {
   /** Name of the engine, for /v1/models. */
@@ -17,6 +18,8 @@ export interface EngineDescription {
   readonly thinks: boolean;
   /** It was born on single problems: each question stands alone. */
   readonly singleTurn?: boolean;
+  /** How it writes function calls; null: it does not. */
+  readonly tools: string | null;
   /** Sequences that are computed at once. */
   readonly slots: number;
   readonly machine: string;
@@ -46,6 +49,16 @@ export interface EngineRequest {
   readonly sampling: Sampling;
   /** Null: none are wanted; else how many of the likeliest tokens come with each. */
   readonly topLogprobs: number | null;
+  /** What the answer must be, once the thought is over; null: a text. */
+  readonly format: { readonly type: 'json_object' } | { readonly type: 'json_schema'; readonly schema: unknown } | null;
+  /** Functions that may be called, or must be. */
+  readonly tools: {
+    readonly definitions: readonly ToolDefinition[];
+    readonly required: boolean;
+    /** The one that must be called. */
+    readonly only: string | null;
+    readonly parallel: boolean;
+  } | null;
   readonly thinking: {
     /** Null: as the model does by itself. */
     readonly enabled: boolean | null;
@@ -72,6 +85,8 @@ export interface Piece {
   readonly thinking: string;
   readonly content: string;
   /** Of the token behind this piece, and whether it belongs to the thought. */
+  /** Functions called with this piece. */
+  readonly calls?: readonly FunctionCall[];
   readonly logprobs?: { readonly thinking: boolean; readonly entry: TokenLogprobs };
 }
 
@@ -81,7 +96,7 @@ export type CutShort = 'time_limit' | 'shutdown';
 export interface ChoiceEnd {
   readonly type: 'end';
   readonly choice: number;
-  readonly finish: 'stop' | 'length';
+  readonly finish: 'stop' | 'length' | 'tool_calls';
   readonly cutShort?: CutShort;
   readonly tokens: number;
   readonly reasoningTokens: number;
@@ -98,6 +113,7 @@ export interface ChoiceEnd {
 
 export type Refusal =
   | { readonly code: 'context_length_exceeded'; readonly promptTokens: number; readonly context: number }
+  | { readonly code: 'unsupported'; readonly message: string; readonly param: string }
   | { readonly code: 'invalid_input'; readonly message: string; readonly hint?: string }
   | { readonly code: 'engine_failed'; readonly message: string };
 

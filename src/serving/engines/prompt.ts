@@ -4,6 +4,7 @@
 
 import { type TextSide, stopIds } from '../../models/language-model.ts';
 import { noThinking, thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
+import { toolFormatOf } from '../tools/index.ts';
 import type { EngineRequest } from './engine.ts';
 
 export interface PreparedPrompt {
@@ -12,6 +13,8 @@ export interface PreparedPrompt {
   readonly inside: boolean;
   /** The answer cannot have a thought: an empty one stands before it. */
   readonly closed: boolean;
+  /** The answer may begin with a thought. */
+  readonly mayThink: boolean;
 }
 
 /** Whether a model was made to think: its template or its tokens know the tags. */
@@ -19,15 +22,23 @@ export function thinks({ tokenizer, chatTemplate }: TextSide): boolean {
   return (chatTemplate ?? '').includes(thinkOpen) || tokenizer.tokenToId(thinkOpen) !== undefined;
 }
 
-export function preparePrompt(text: TextSide, { messages, variables, thinking }: Pick<EngineRequest, 'messages' | 'variables' | 'thinking'>): PreparedPrompt {
-  const { tokenizer, template } = text, enabled = thinking.budget === 0 ? false : thinking.enabled;
-  const prompt = template ? template.render(messages, { addGenerationPrompt: true, variables: { ...variables, ...(enabled !== null && { enable_thinking: enabled }) } })
+/** Messages as the template reads them; one that does not list functions itself gets them in its system message. */
+function withTools(text: TextSide, messages: EngineRequest['messages'], tools: EngineRequest['tools']): EngineRequest['messages'] {
+  const describe = toolFormatOf(text.chatTemplate)?.describe;
+  if (tools === null || !describe || /\btools\b/.test(text.chatTemplate ?? '')) return messages;
+  const [first, ...rest] = messages, words = describe(tools.definitions);
+  return first?.role === 'system' ? [{ ...first, content: `${String(first.content)}${words}` }, ...rest] : [{ role: 'system', content: words.trimStart() }, ...messages];
+}
+
+export function preparePrompt(text: TextSide, { messages: said, variables, thinking, tools }: Pick<EngineRequest, 'messages' | 'variables' | 'thinking' | 'tools'>): PreparedPrompt {
+  const { tokenizer, template } = text, messages = withTools(text, said, tools), enabled = thinking.budget === 0 ? false : thinking.enabled;
+  const prompt = template ? template.render(messages, { addGenerationPrompt: true, ...(tools && { tools: tools.definitions }), variables: { ...variables, ...(enabled !== null && { enable_thinking: enabled }) } })
     : messages.map((m) => String(m.content ?? '')).join('\n');
   const tail = prompt.slice(-64).trimEnd(), inside = tail.endsWith(thinkOpen), closed = /<think>\s*<\/think>$/.test(tail);
   const encode = (added: string): number[] => [...tokenizer.encode(prompt + added, { addSpecialTokens: !template })];
-  if (!thinks(text) || enabled === null || closed) return { ids: encode(''), inside, closed };
-  if (enabled) return { ids: encode(inside ? '' : thinkOpen), inside: true, closed: false };
-  return { ids: encode(inside ? thinkClose : noThinking), inside: false, closed: true };
+  if (!thinks(text) || enabled === null || closed) return { ids: encode(''), inside, closed, mayThink: thinks(text) && !inside && !closed };
+  if (enabled) return { ids: encode(inside ? '' : thinkOpen), inside: true, closed: false, mayThink: false };
+  return { ids: encode(inside ? thinkClose : noThinking), inside: false, closed: true, mayThink: false };
 }
 
 /** Ids that end an answer. */

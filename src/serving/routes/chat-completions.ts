@@ -2,13 +2,14 @@
 // A client that leaves frees its slots within one token; the time limit and a stopping server end an answer early and
 // say so (`cut_short`).
 
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiError } from '../api-error.ts';
 import { type ChatRequest, chatRequestSchema } from '../chat-request.ts';
-import { type ChatChunk, type ChatCompletion, chatChunkSchema, chatCompletionSchema, closingFields, usageOf } from '../chat-response.ts';
+import { type ChatChunk, type ChatCompletion, type ToolCall, chatChunkSchema, chatCompletionSchema, closingFields, usageOf } from '../chat-response.ts';
 import { engineRequest } from '../engine-request.ts';
 import type { ChoiceEnd, EngineEvent, EngineRequest, Refusal, TokenLogprobs } from '../engines/engine.ts';
 import { readBody } from '../read-body.ts';
+import type { FunctionCall } from '../tools/tool-format.ts';
 import type { Route, RouteContext } from '../route.ts';
 import type { ServedModel, ServerState } from '../server-state.ts';
 
@@ -51,6 +52,7 @@ function refused(refusal: Refusal): ApiError {
     return new ApiError(400, refusal.code, `the context takes ${context} tokens and the prompt has ${promptTokens}, which leaves no room for an answer; shorten the conversation`, { param: 'messages' });
   }
   if (refusal.code === 'engine_failed') return new ApiError(500, refusal.code, `the engine failed: ${refusal.message}`);
+  if (refusal.code === 'unsupported') return new ApiError(400, refusal.code, refusal.message, { param: refusal.param });
   return new ApiError(400, refusal.code, `${refusal.message}${refusal.hint === undefined ? '' : `. ${refusal.hint}`}`, { param: 'messages' });
 }
 
@@ -101,7 +103,7 @@ function count({ metrics }: ServerState, served: ServedModel, end: ChoiceEnd): v
 }
 
 async function whole({ served, request, events, promptTokens, head }: Exchange): Promise<ChatCompletion> {
-  const texts = Array.from({ length: request.choices }, () => ({ thinking: '', content: '', logprobs: { content: [] as TokenLogprobs[], reasoning: [] as TokenLogprobs[] } }));
+  const texts = Array.from({ length: request.choices }, () => ({ thinking: '', content: '', calls: [] as ToolCall[], logprobs: { content: [] as TokenLogprobs[], reasoning: [] as TokenLogprobs[] } }));
   const ends: ChoiceEnd[] = [];
   for await (const event of events) {
     if (event.type === 'refused') throw refused(event.refusal);
@@ -110,6 +112,7 @@ async function whole({ served, request, events, promptTokens, head }: Exchange):
     const text = texts[event.choice]!;
     text.thinking += event.thinking;
     text.content += event.content;
+    text.calls.push(...(event.calls ?? []).map(toolCall));
     if (event.logprobs) text.logprobs[event.logprobs.thinking ? 'reasoning' : 'content'].push(event.logprobs.entry);
   }
   if (ends.every((e) => e.tokens === 0 && e.cutShort !== undefined)) {
@@ -117,13 +120,17 @@ async function whole({ served, request, events, promptTokens, head }: Exchange):
   }
   return {
     ...head, object: 'chat.completion', seed: request.sampling.seed,
-    choices: texts.map(({ thinking, content, logprobs }, index) => ({
-      index, message: { role: 'assistant', content, ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), refusal: null },
+    choices: texts.map(({ thinking, content, calls, logprobs }, index) => ({
+      index, message: { role: 'assistant', content: content.trim() === '' && calls.length > 0 ? null : content, ...(calls.length > 0 && { tool_calls: calls }), ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), refusal: null },
       logprobs: request.topLogprobs === null ? null : logprobs as never, ...closingFields(ends[index]!, promptTokens, served.engine.description),
     })),
     usage: usageOf(ends, promptTokens),
   };
 }
+
+/** Nine letters and digits, as Mistral's templates ask for. */
+const callId = (): string => Array.from(randomBytes(9), (b) => 'abcdefghijklmnopqrstuvwxyz0123456789'[b % 36]!).join('');
+const toolCall = ({ name, arguments: given }: FunctionCall): ToolCall => ({ id: callId(), type: 'function', function: { name, arguments: given } });
 
 const encoder = new TextEncoder();
 const sse = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`);
@@ -147,7 +154,7 @@ function streamed(exchange: Exchange, body: ChatRequest): Response {
 }
 
 async function* chunks({ served, request, events, promptTokens, head }: Exchange, withUsage: boolean): AsyncGenerator<ChatChunk> {
-  const ends: ChoiceEnd[] = [];
+  const ends: ChoiceEnd[] = [], called: number[] = [];
   const chunk = (choice: ChatChunk['choices'][number]): ChatChunk => ({ ...head, object: 'chat.completion.chunk', choices: [choice], ...(withUsage && { usage: null }) });
   for (let index = 0; index < request.choices; index++) {
     yield { ...chunk({ index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }), seed: request.sampling.seed };
@@ -155,9 +162,10 @@ async function* chunks({ served, request, events, promptTokens, head }: Exchange
   for await (const event of events) {
     if (event.type === 'refused') throw refused(event.refusal);
     if (event.type === 'piece') {
-      const { choice: index, thinking, content, logprobs } = event;
+      const { choice: index, thinking, content, calls, logprobs } = event, before = called[index] ?? 0;
+      called[index] = before + (calls?.length ?? 0);
       const entry = logprobs && { content: [], reasoning: [], [logprobs.thinking ? 'reasoning' : 'content']: [logprobs.entry] } as never;
-      yield chunk({ index, delta: { ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), ...(content !== '' && { content }) }, logprobs: entry ?? null, finish_reason: null });
+      yield chunk({ index, delta: { ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), ...(content !== '' && { content }), ...(calls && { tool_calls: calls.map((call, i) => ({ index: before + i, ...toolCall(call) })) }) }, logprobs: entry ?? null, finish_reason: null });
     }
     if (event.type === 'end') {
       ends[event.choice] = event;

@@ -22,7 +22,8 @@ export class Language {
   readonly empty: Expression;
   private readonly known = new Map<string, Expression>();
   private readonly rules = new Map<string, { body: Expression | null; nullable: boolean }>();
-  private readonly steps: (Map<Symbol, Expression> | undefined)[] = [];
+  private readonly steps: (Expression | undefined)[][] = []; // by expression and byte
+  private readonly tokenSteps = new Map<string, Expression>();
   private count = 0;
 
   constructor() {
@@ -100,10 +101,20 @@ export class Language {
 
   /** What may follow `symbol`; the expression `nothing` where it may not stand. */
   after(e: Expression, symbol: Symbol): Expression {
-    const steps = this.steps[e.id] ??= new Map<Symbol, Expression>(), known = steps.get(symbol);
+    if (symbol >= 256) return this.afterToken(e, symbol);
+    const steps = this.steps[e.id] ??= new Array<Expression | undefined>(256), known = steps[symbol];
     if (known) return known;
+    steps[symbol] = this.nothing; // a rule that begins with itself adds nothing
+    return steps[symbol] = this.derive(e, symbol);
+  }
+
+  private afterToken(e: Expression, symbol: Symbol): Expression {
+    const key = `${e.id},${symbol}`, known = this.tokenSteps.get(key);
+    if (known) return known;
+    this.tokenSteps.set(key, this.nothing);
     const next = this.derive(e, symbol);
-    steps.set(symbol, next);
+    if (next === this.nothing) this.tokenSteps.delete(key); // most are: only what leads somewhere is kept
+    else this.tokenSteps.set(key, next);
     return next;
   }
 

@@ -35,15 +35,18 @@ const mostExpressions = 50_000, mostValues = 1000, deepest = 64;
 const isRecord = (value: unknown): value is Schema => typeof value === 'object' && value !== null && !Array.isArray(value);
 const join = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
 
-/** JSON texts that satisfy the schema; throws a SchemaError that says where it does not understand it. */
-export function schemaLanguage(l: Language, schema: unknown): Expression {
-  const reader = new SchemaReader(l, schema), whole = reader.read(schema, '', 0);
+/**
+ * JSON texts that satisfy the schema; throws a SchemaError that says where it does not understand it.
+ * @param name tells the references of several schemas in one language apart
+ */
+export function schemaLanguage(l: Language, schema: unknown, name = ''): Expression {
+  const reader = new SchemaReader(l, schema, name), whole = reader.read(schema, '', 0);
   if (!l.possible(whole)) throw new SchemaError('', 'invalid', 'nothing satisfies this schema');
   return whole;
 }
 
 /** Any JSON object, for `{"type": "json_object"}`. */
-export const objectLanguage = (l: Language): Expression => new SchemaReader(l, {}).anyObject();
+export const objectLanguage = (l: Language): Expression => new SchemaReader(l, {}, '').anyObject();
 
 /** White space of a layout, bounded so that it ends. */
 export const layout = (l: Language): Expression => l.choice(l.empty, l.text(' '), l.sequence(l.text('\n'), l.choice(l.repeat(l.text(' '), 0, 40), l.repeat(l.text('\t'), 0, 10))));
@@ -51,10 +54,12 @@ export const layout = (l: Language): Expression => l.choice(l.empty, l.text(' ')
 class SchemaReader {
   private readonly l: Language;
   private readonly root: unknown;
+  private readonly name: string;
 
-  constructor(l: Language, root: unknown) {
+  constructor(l: Language, root: unknown, name: string) {
     this.l = l;
     this.root = root;
+    this.name = name;
   }
 
   read(schema: unknown, path: string, depth: number): Expression {
@@ -109,7 +114,7 @@ class SchemaReader {
   private reference(ref: unknown, path: string, depth: number): Expression {
     const at = join(path, '$ref');
     if (typeof ref !== 'string' || !(ref === '#' || ref.startsWith('#/'))) throw new SchemaError(at, 'unsupported', 'only references within the schema (#/$defs/…) are supported');
-    const name = `ref ${ref}`, rule = this.l.rule(name);
+    const name = `ref ${this.name} ${ref}`, rule = this.l.rule(name);
     if (this.l.defined(name)) return rule;
     let target: unknown = this.root;
     for (const part of ref.split('/').slice(1)) target = isRecord(target) ? target[decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;

@@ -12,7 +12,7 @@ const digits = (l: Language, least: number, most: number): Expression => l.repea
 
 /** Digit strings of one length between two of that length. */
 function between(l: Language, a: string, b: string): Expression {
-  if (a === '') return l.empty;
+  if (/^0*$/.test(a) && /^9*$/.test(b)) return digits(l, a.length, a.length);
   const [x, y] = [Number(a[0]), Number(b[0])], rest = a.length - 1;
   if (x === y) return l.sequence(digit(l, x, x), between(l, a.slice(1), b.slice(1)));
   return l.choice(

@@ -9,7 +9,7 @@ import { random } from '../../engine/random.ts';
 import { loadTokenizer } from '../../tokenizer/tokenizer.ts';
 import { type Expression, Language } from './expression.ts';
 import { SchemaError, objectLanguage, schemaLanguage } from './json-schema.ts';
-import { TokenMasks, TokenTree } from './token-masks.ts';
+import { SortedTokens, TokenMasks } from './token-masks.ts';
 
 const accepts = (l: Language, e: Expression, text: string): boolean => [...new TextEncoder().encode(text)].reduce((state, b) => l.after(state, b), e).nullable;
 
@@ -116,8 +116,8 @@ test('a mask allows exactly the tokens after which the language goes on, or that
     normalizer: null, pre_tokenizer: null, post_processor: null, decoder: { type: 'Fuse' },
     model: { type: 'BPE', vocab: Object.fromEntries(words.map((w, i) => [w, i])), merges: [], unk_token: null },
   });
-  const end = words.indexOf('<end>'), tree = new TokenTree(tokenizer, words.length, new Set([end]));
-  const schema = { type: 'object', properties: { a: { type: ['number', 'null'], maximum: 15 }, b: { type: 'string', maxLength: 70 } }, additionalProperties: false }, l = new Language(), masks = new TokenMasks(tree, l);
+  const end = words.indexOf('<end>'), tokens = new SortedTokens(tokenizer, words.length, new Set([end]));
+  const schema = { type: 'object', properties: { a: { type: ['number', 'null'], maximum: 15 }, b: { type: 'string', maxLength: 70 } }, additionalProperties: false }, l = new Language(), masks = new TokenMasks(tokens, l);
   for (let seed = 0; seed < 30; seed++) {
     let state = schemaLanguage(l, schema), text = '';
     for (let i = 0; i < 200; i++) {
@@ -132,5 +132,5 @@ test('a mask allows exactly the tokens after which the language goes on, or that
     }
     JSON.parse(text);
   }
-  assert.equal(tree.formatted(l, 'a<think>b'), l.sequence(l.text('a'), l.token(256 + words.indexOf('<think>')), l.text('b')));
+  assert.equal(tokens.formatted(l, 'a<think>b'), l.sequence(l.text('a'), l.token(256 + words.indexOf('<think>')), l.text('b')));
 });

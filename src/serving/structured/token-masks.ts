@@ -1,6 +1,7 @@
-// Which tokens of a vocabulary may come next: the vocabulary as a tree of bytes, walked once for every state of a
-// language, the mask kept by the state. Added tokens are no text: they are in the tree only as symbols that a format
-// names (`<tool_call>`); the tokens that end an answer are allowed where a language may end.
+// Which tokens of a vocabulary may come next. The tokens lie sorted by their bytes, so that what two neighbours begin
+// with alike is read once, and a beginning that is not allowed is passed over with all that share it. The mask is kept by
+// the state. Added tokens are no text: they count only as symbols that a format names (`<tool_call>`); the tokens that
+// end an answer are allowed where a language may end.
 
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Expression, Language, Symbol } from './expression.ts';
@@ -10,96 +11,94 @@ export interface TokenMask { readonly bits: Uint32Array; /** How many tokens it 
 /** Masks kept for one language: 1,024 of 151,936 tokens are 19 MB. */
 const mostKept = 1024;
 
-/** The tokens of a vocabulary as a tree; made once for a model. */
-export class TokenTree {
+/** The tokens of a vocabulary, ready to be masked; made once for a model. */
+export class SortedTokens {
   readonly vocab: number;
   readonly ends: ReadonlySet<number>;
   /** Bytes of the longest token. */
   readonly longest: number;
-  private readonly children: Map<Symbol, number>[] = [new Map()];
-  private readonly ids: number[][] = [[]];
+  private readonly ids: Int32Array;
+  private readonly bytes: Uint8Array;
+  private readonly starts: Int32Array; // in bytes, by place in ids; one more at the end
+  private readonly shared: Int32Array; // bytes in common with the token before
+  private readonly tokenizer: Tokenizer;
   private readonly addedIds: ReadonlyMap<string, number>;
+  private readonly added: ReadonlySet<number>;
 
   constructor(tokenizer: Tokenizer, vocab: number, ends: ReadonlySet<number>) {
+    this.tokenizer = tokenizer;
     this.vocab = vocab;
     this.ends = ends;
-    this.addedIds = new Map((tokenizer.json.added_tokens ?? []).map((t) => [t.content, t.id]));
-    const added = new Set(this.addedIds.values());
-    let longest = 0;
-    for (let id = 0; id < Math.min(vocab, tokenizer.vocabSize); id++) {
-      if (added.has(id) || ends.has(id)) continue;
-      const bytes = tokenizer.bytesOf(id);
-      if (bytes.length === 0) continue;
-      longest = Math.max(longest, bytes.length);
-      this.put(bytes, id);
-    }
-    for (const id of added) if (id < vocab) this.put([256 + id], id);
-    this.longest = longest;
-  }
-
-  private put(path: ArrayLike<Symbol>, id: number): void {
-    let node = 0;
-    for (let i = 0; i < path.length; i++) {
-      let next = this.children[node]!.get(path[i]!);
-      if (next === undefined) {
-        next = this.children.push(new Map()) - 1;
-        this.ids.push([]);
-        this.children[node]!.set(path[i]!, next);
-      }
-      node = next;
-    }
-    this.ids[node]!.push(id);
+    this.addedIds = new Map((tokenizer.json.added_tokens ?? []).filter((t) => t.id < vocab && t.content !== '').map((t) => [t.content, t.id]));
+    this.added = new Set(this.addedIds.values());
+    const tokens = Array.from({ length: Math.min(vocab, tokenizer.vocabSize) }, (_, id) => ({ id, bytes: tokenizer.bytesOf(id) }))
+      .filter(({ id, bytes }) => bytes.length > 0 && !this.added.has(id) && !ends.has(id)).sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+    this.ids = Int32Array.from(tokens, (t) => t.id);
+    this.bytes = Buffer.concat(tokens.map((t) => t.bytes));
+    this.starts = new Int32Array(tokens.length + 1);
+    tokens.forEach((t, i) => { this.starts[i + 1] = this.starts[i]! + t.bytes.length; });
+    this.shared = Int32Array.from(tokens, ({ bytes }, i) => {
+      const before = tokens[i - 1]?.bytes ?? new Uint8Array();
+      let n = 0;
+      while (n < bytes.length && n < before.length && bytes[n] === before[n]) n++;
+      return n;
+    });
+    this.longest = tokens.reduce((n, t) => Math.max(n, t.bytes.length), 1);
   }
 
   /** A text in which the names of added tokens are those tokens. */
   formatted(language: Language, text: string): Expression {
-    const names = [...this.addedIds.keys()].filter((n) => n !== '' && text.includes(n)).sort((a, b) => b.length - a.length);
-    if (names.length === 0) return language.text(text);
-    const [before, ...after] = text.split(names[0]!);
-    return language.sequence(this.formatted(language, before!), ...after.flatMap((part) => [language.token(256 + this.addedIds.get(names[0]!)!), this.formatted(language, part)]));
+    const name = [...this.addedIds.keys()].filter((n) => text.includes(n)).sort((a, b) => b.length - a.length)[0];
+    if (name === undefined) return language.text(text);
+    const [before, ...after] = text.split(name), token = language.token(256 + this.addedIds.get(name)!);
+    return language.sequence(this.formatted(language, before!), ...after.flatMap((part) => [token, this.formatted(language, part)]));
   }
 
-  /** Symbols of a token. */
-  symbolsOf(tokenizer: Tokenizer, id: number): ArrayLike<Symbol> {
-    for (const added of this.addedIds.values()) if (added === id) return [256 + id];
-    return tokenizer.bytesOf(id);
+  /** Which of these characters no token stands for alone. */
+  missing(characters: string): string {
+    const single = new Set<number>();
+    for (let i = 0; i < this.ids.length; i++) if (this.starts[i + 1]! - this.starts[i]! === 1) single.add(this.bytes[this.starts[i]!]!);
+    return [...new Set(characters)].filter((c) => !single.has(c.charCodeAt(0))).join('');
   }
+
+  /** What a token is to a language. */
+  symbolsOf(id: number): ArrayLike<Symbol> { return this.added.has(id) ? [256 + id] : this.tokenizer.bytesOf(id); }
 
   mask(language: Language, from: Expression): TokenMask {
-    const bits = new Uint32Array(Math.ceil(this.vocab / 32));
-    let count = 0;
+    const { ids, bytes, starts, shared, vocab } = this, bits = new Uint32Array(Math.ceil(vocab / 32)), states: Expression[] = [from];
+    let count = 0, dead = Infinity; // the byte at which the token before was refused
     const allow = (id: number): void => { bits[id >> 5]! |= 1 << (id & 31); count++; };
-    if (from.nullable) for (const id of this.ends) if (id < this.vocab) allow(id);
-    const nodes = [0], states = [from];
-    while (nodes.length > 0) {
-      const node = nodes.pop()!, state = states.pop()!;
-      for (const [symbol, child] of this.children[node]!) {
-        const next = language.after(state, symbol);
-        if (next === language.nothing) continue;
-        for (const id of this.ids[child]!) allow(id);
-        nodes.push(child);
-        states.push(next);
+    for (let i = 0; i < ids.length; i++) {
+      if (shared[i]! > dead) continue;
+      dead = Infinity;
+      for (let at = shared[i]!, start = starts[i]!, length = starts[i + 1]! - start; at < length; at++) {
+        const next = language.after(states[at]!, bytes[start + at]!);
+        if (next === language.nothing) { dead = at; break; }
+        states[at + 1] = next;
       }
+      if (dead === Infinity) allow(ids[i]!);
     }
+    for (const id of this.added) if (!this.ends.has(id) && language.after(from, 256 + id) !== language.nothing) allow(id);
+    if (from.nullable) for (const id of this.ends) if (id < vocab) allow(id);
     return { bits, count };
   }
 }
 
-/** Masks of one language over one tree, each computed when it is first needed. */
+/** Masks of one language over one vocabulary, each computed when it is first needed. */
 export class TokenMasks {
-  private readonly tree: TokenTree;
+  private readonly tokens: SortedTokens;
   readonly language: Language;
   private readonly kept = new Map<number, TokenMask>();
 
-  constructor(tree: TokenTree, language: Language) {
-    this.tree = tree;
+  constructor(tokens: SortedTokens, language: Language) {
+    this.tokens = tokens;
     this.language = language;
   }
 
   of(state: Expression): TokenMask {
-    const like = this.language.within(state, this.tree.longest), known = this.kept.get(like.id);
+    const like = this.language.within(state, this.tokens.longest), known = this.kept.get(like.id);
     if (known) return known;
-    const mask = this.tree.mask(this.language, like);
+    const mask = this.tokens.mask(this.language, like);
     const [oldest] = this.kept.keys();
     if (this.kept.size >= mostKept && oldest !== undefined) this.kept.delete(oldest);
     this.kept.set(like.id, mask);
