@@ -189,7 +189,7 @@ async function answer({ after = [], seed, rating = null, probabilities = false }
       said = { ...said, tokens: counted, thinking_tokens: thought, seconds: elapsed() };
       if (choice.finish_reason !== null) {
         const { thinking, timings, energy } = choice;
-        said = { ...said, finish: choice.finish_reason, thinking_ended: thinking?.ended ?? null, thinking_tokens: thinking?.tokens ?? thought, tokens: timings?.predicted_n ?? counted, joules: energy?.joules ?? null, energy_method: energy ? `${energy.method} (${energy.grade})` : null };
+        said = { ...said, finish: choice.finish_reason === 'tool_calls' ? 'stop' : choice.finish_reason, thinking_ended: thinking?.ended ?? null, thinking_tokens: thinking?.tokens ?? thought, tokens: timings?.predicted_n ?? counted, joules: energy?.joules ?? null, energy_method: energy ? `${energy.method} (${energy.grade})` : null };
         if (energy?.joules && timings && timings.predicted_n > 0) joulesPerToken.set(model.id, energy.joules / timings.predicted_n);
       }
       show(inThought);
