@@ -92,9 +92,9 @@ export function removeLeftovers(folder: string): void {
   }
 }
 
-/** Writes all bytes at the file's position (a single write may be short on a full disk). */
-export function writeFully(file: number, bytes: Uint8Array): void {
-  for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset, bytes.length - offset);
+/** Writes all bytes at the file's position, or at the one given (a single write may be short on a full disk). */
+export function writeFully(file: number, bytes: Uint8Array, position?: number): void {
+  for (let offset = 0; offset < bytes.length;) offset += writeSync(file, bytes, offset, bytes.length - offset, position === undefined ? null : position + offset);
 }
 
 function fsyncFile(path: string): void {

@@ -7,6 +7,7 @@ import type { CompressedWeight } from '../engine/ops/linear-compressed.ts';
 import { type CompressedType, canCompress, compressedBytes, compressedTypes, fromPanels, intoPanels, panelBytes, panelRows } from '../engine/panels.ts';
 import { type DeviceBuffer, fixedTensor } from '../engine/tensor.ts';
 import { fromFloat32 } from './formats/dtypes.ts';
+import { requireFiniteBytes } from './formats/finite.ts';
 import type { TensorSource } from './formats/tensor-source.ts';
 import type { ParameterSpec } from './parameters.ts';
 
@@ -26,7 +27,7 @@ export class CompressedWeights {
   /** All weights one after another in the order of use, so that reading ahead at the end of one fetches the next. */
   private readonly buffer: DeviceBuffer;
 
-  /** Reads what can be kept; `covers` says what that is. */
+  /** Reads what can be kept; `covers` says what that is. With `dry` only room is made. */
   constructor(backend: Backend, specs: readonly ParameterSpec[], source: TensorSource, precision: 'bf16' | 'file', { dry = false } = {}) {
     this.backend = backend;
     const groups = new Map<string, ParameterSpec[]>();
@@ -81,8 +82,9 @@ function panelsOf({ members, fileTypes, type, N, K }: Kept, source: TensorSource
   const panels = new Uint8Array(compressedBytes(type, N, K));
   let row = 0;
   members.forEach(({ name, shape }, i) => {
-    const stored = source.tensors.get(name)!.dtype === fileTypes[i];
-    intoPanels(fileTypes[i]!, stored ? source.readBytes(name) : fromFloat32(source.readFloat32(name), 'BF16'), K, row, panels);
+    const stored = source.tensors.get(name)!.dtype === fileTypes[i], bytes = stored ? source.readBytes(name) : fromFloat32(source.readFloat32(name), 'BF16');
+    requireFiniteBytes(name, fileTypes[i]!, bytes);
+    intoPanels(fileTypes[i]!, bytes, K, row, panels);
     row += shape[0]!;
   });
   return panels;

@@ -6,7 +6,8 @@ import type { ModelFiles } from './formats/model-files.ts';
 import { type LoraPair, readPeftAdapter } from './formats/peft.ts';
 import { architectureOf } from './index.ts';
 import { type TextSide, textSide } from './language-model.ts';
-import { openModelFiles } from './load.ts';
+import { requireFinite } from './formats/finite.ts';
+import { openModelFiles, requireWeight } from './load.ts';
 import type { ParameterSpec } from './parameters.ts';
 
 export interface ExportSource {
@@ -29,22 +30,14 @@ export function openExportSource(path: string, adapter?: string): ExportSource {
       if (!byName.has(`${module}.weight`)) throw new TiefsucheError('SHAPE', `the adapter ${adapter} is for ${module}, which this model lacks`, { hint: 'Give the base model that adapter_config.json names.' });
     }
     const values = (spec: ParameterSpec): Float32Array => {
-      const entry = files.weights.tensors.get(spec.name);
-      if (!entry && spec.kind === 'buffer') return new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
-      if (!entry) throw new TiefsucheError('FORMAT', `the weights lack ${spec.name}`, { hint: 'config.json asks for it; the folder may be incomplete, or belong to another configuration.' });
-      if (entry.shape.length !== spec.shape.length || entry.shape.some((d, i) => d !== spec.shape[i])) {
-        throw new TiefsucheError('SHAPE', `weight ${spec.name} is [${entry.shape}] in the file, config.json asks for [${spec.shape}]`);
-      }
-      return files.weights.readFloat32(spec.name);
+      return requireWeight(files.weights, spec) ? files.weights.readFloat32(spec.name) : new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
     };
     return {
-      path, files, side: textSide(files), specs,
+      path, files, side: textSide(files, architectureOf(files.config.model_type).dimensions(files.config).vocab), specs,
       read(name) {
         const spec = byName.get(name)!, pair = lora?.modules.get(name.replace(/\.weight$/, ''));
         const data = pair ? merged(values(spec), pair, lora!.scale) : values(spec);
-        for (let i = 0; i < data.length; i++) {
-          if (!Number.isFinite(data[i])) throw new TiefsucheError('NUMERICS', `weight ${name} holds ${data[i]} at element ${i}`, { hint: 'Training went wrong before this was saved; export an earlier checkpoint.' });
-        }
+        requireFinite(name, data);
         return data;
       },
       close: () => files.close(),

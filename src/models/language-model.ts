@@ -13,6 +13,8 @@ import { type ModelToSave, saveModelFolder, saveModelWithoutWeights } from './fo
 import { loadModel, openModelFiles, writtenModel } from './load.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { applyLora } from './lora.ts';
+import { architectureOf } from './index.ts';
+import { fitTokenizer } from './tokenizer-fit.ts';
 
 export interface TextSide {
   readonly tokenizer: Tokenizer;
@@ -23,9 +25,10 @@ export interface TextSide {
 
 export interface LanguageModel extends TextSide { readonly model: Model }
 
-export function textSide(files: { tokenizerJson: string | object | undefined; tokenizerConfig: TokenizerConfig; chatTemplate: string | undefined; generationConfig: Readonly<Record<string, unknown>> }): TextSide {
+/** @param rows of the embedding, where there is one: ids stay below */
+export function textSide(files: { tokenizerJson: string | object | undefined; tokenizerConfig: TokenizerConfig; chatTemplate: string | undefined; generationConfig: Readonly<Record<string, unknown>> }, rows = Infinity): TextSide {
   if (files.tokenizerJson === undefined) throw new TiefsucheError('NOT_FOUND', 'the model has no tokenizer.json', { hint: 'Put the tokenizer.json the model was trained with beside its weights.' });
-  const tokenizer = loadTokenizer(files.tokenizerJson, files.tokenizerConfig);
+  const tokenizer = fitTokenizer(loadTokenizer(files.tokenizerJson, files.tokenizerConfig), rows);
   const template = files.chatTemplate === undefined ? null : compileChatTemplate(files.chatTemplate, templateVariables(files.tokenizerConfig));
   return { tokenizer, template, chatTemplate: files.chatTemplate, generationConfig: files.generationConfig };
 }
@@ -34,7 +37,8 @@ export function textSide(files: { tokenizerJson: string | object | undefined; to
 export function openLanguageModel(backend: Backend, path: string, { adapter, ...options }: ModelOptions & { readonly adapter?: string | undefined } = {}): LanguageModel {
   const files = openModelFiles(path);
   try {
-    return { model: adapter === undefined ? loadModel(backend, files, options) : loadAdapted(backend, files, adapter, options), ...textSide(files) };
+    const side = textSide(files, architectureOf(files.config.model_type).dimensions(files.config).vocab);
+    return { model: adapter === undefined ? loadModel(backend, files, options) : loadAdapted(backend, files, adapter, options), ...side };
   } finally {
     files.close();
   }

@@ -5,10 +5,12 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeFolder, runsFolder } from '../home.ts';
 import { latestCheckpoint } from './formats/checkpoint-folder.ts';
+import { licenceBeside } from './licence.ts';
 import { openModelFiles } from './load.ts';
-import { readGguf } from './formats/gguf.ts';
+import { modelAt, modelsHere } from './model-path.ts';
+import { readRecord } from './record.ts';
 
-export interface ListedModel { readonly name: string; readonly path: string; readonly type: string; readonly bytes: number; readonly from: 'run' | 'file' }
+export interface ListedModel { readonly name: string; readonly path: string; readonly type: string; readonly bytes: number; readonly from: 'run' | 'file'; readonly licence: string | null; /** Where it was pulled from. */ readonly source: string | null }
 
 const names = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
 const sizeOf = (path: string): number => (statSync(path).isDirectory() ? readdirSync(path).reduce((n, f) => n + statSync(join(path, f)).size, 0) : statSync(path).size);
@@ -20,11 +22,14 @@ function typeOf(path: string): string {
 
 /** Finished runs and the models folder. */
 export function listModels(home: string = homeFolder()): ListedModel[] {
-  const listed = (name: string, path: string, from: 'run' | 'file'): ListedModel[] =>
-    (path.endsWith('.gguf') || existsSync(join(path, 'config.json')) ? [{ name, path, from, type: typeOf(path), bytes: sizeOf(path) }] : []);
+  const listed = (name: string, path: string | null, from: 'run' | 'file'): ListedModel[] => {
+    if (path === null) return [];
+    const record = from === 'file' ? readRecord(path) : null;
+    return [{ name, path, from, type: typeOf(path), bytes: sizeOf(path), licence: record?.licence ?? null, source: record?.source ?? null }];
+  };
   return [
-    ...names(runsFolder(home)).flatMap((name) => listed(name, join(runsFolder(home), name, 'final'), 'run')),
-    ...names(join(home, 'models')).filter((name) => !name.startsWith('.')).flatMap((name) => listed(name, join(home, 'models', name), 'file')),
+    ...names(runsFolder(home)).flatMap((name) => listed(name, modelAt(join(runsFolder(home), name, 'final')), 'run')),
+    ...modelsHere(home).flatMap(({ name, path }) => listed(name, path, 'file')),
   ];
 }
 
@@ -53,24 +58,9 @@ export function modelFacts(path: string): ModelFacts {
     return {
       type: files.config.model_type, parameters: entries.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
       bytes: path.endsWith('.gguf') ? statSync(path).size : entries.reduce((n, { byteLength }) => n + byteLength, 0),
-      context: typeof context === 'number' ? context : null, licence: licenceOf(path),
+      context: typeof context === 'number' ? context : null, licence: readRecord(path)?.licence ?? licenceBeside(path),
     };
   } finally {
     files.close();
   }
-}
-
-/** As the file names it: `general.license` in GGUF; in a folder the front matter of README.md, else the head of LICENSE. */
-function licenceOf(path: string): string | null {
-  if (path.endsWith('.gguf')) {
-    const file = readGguf(path);
-    try {
-      const named = file.metadata.get('general.license');
-      return typeof named === 'string' ? named : null;
-    } finally {
-      file.close();
-    }
-  }
-  const read = (name: string): string => (existsSync(join(path, name)) ? readFileSync(join(path, name), 'utf8').slice(0, 4000) : '');
-  return /^---\n[^]*?^license: *"?([^"\n]+)"?/m.exec(read('README.md'))?.[1] ?? (read('LICENSE').split('\n').map((l) => l.trim()).find((l) => l !== '') || null);
 }

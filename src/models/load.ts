@@ -3,6 +3,7 @@
 import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import { isCheckpoint, openCheckpoint } from './formats/checkpoint-folder.ts';
+import { requireFinite } from './formats/finite.ts';
 import { openGgufModel } from './formats/gguf-model.ts';
 import { openModelFolder } from './formats/hf-folder.ts';
 import type { ModelFiles } from './formats/model-files.ts';
@@ -18,19 +19,27 @@ export function openModelFiles(path: string): ModelFiles {
   return isCheckpoint(path) ? openCheckpoint(path) : openModelFolder(path);
 }
 
-/** Fills the parameters from a file, tensor by tensor. Every one must be there, with its shape. */
+/** Fills the parameters from a file, tensor by tensor. Every one must be there, with its shape, and be numbers. */
 export function readWeights(parameters: Parameters, source: TensorSource): void {
   for (const spec of parameters.specs) {
-    const entry = source.tensors.get(spec.name);
-    if (!entry) {
-      if (spec.kind === 'buffer') continue; // router biases start at zero where a file has none
-      throw new TiefsucheError('FORMAT', `the weights lack ${spec.name}`, { hint: 'config.json asks for it; the folder may be incomplete, or belong to another configuration.' });
-    }
-    if (entry.shape.length !== spec.shape.length || entry.shape.some((d, i) => d !== spec.shape[i])) {
-      throw new TiefsucheError('SHAPE', `weight ${spec.name} is [${entry.shape}] in the file, config.json asks for [${spec.shape}]`);
-    }
-    parameters.write(spec.name, source.readFloat32(spec.name));
+    if (!requireWeight(source, spec)) continue;
+    const values = source.readFloat32(spec.name);
+    requireFinite(spec.name, values);
+    parameters.write(spec.name, values);
   }
+}
+
+/** Whether a weight is there, in its shape; only buffers may be missing (router biases start at zero where a file has none). */
+export function requireWeight(source: TensorSource, spec: ParameterSpec): boolean {
+  const entry = source.tensors.get(spec.name);
+  if (!entry) {
+    if (spec.kind === 'buffer') return false;
+    throw new TiefsucheError('FORMAT', `the weights lack ${spec.name}`, { hint: 'config.json asks for it; the folder may be incomplete, or belong to another configuration.' });
+  }
+  if (entry.shape.length !== spec.shape.length || entry.shape.some((d, i) => d !== spec.shape[i])) {
+    throw new TiefsucheError('SHAPE', `weight ${spec.name} is [${entry.shape}] in the file, config.json asks for [${spec.shape}]`, { hint: 'The weights and config.json belong to different models.' });
+  }
+  return true;
 }
 
 /** A weight on its way into a file. Its values are fetched when their turn comes, into the memory of the one before. */

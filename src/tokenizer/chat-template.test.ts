@@ -11,7 +11,7 @@ const data = new URL('../../test/data/', import.meta.url);
 const json = (name: string) => JSON.parse(readFileSync(new URL(name, data), 'utf8'));
 const now = new Date(2026, 2, 9, 7, 5, 4);
 
-interface Case { template: string; conversation: string; variables: Record<string, unknown>; addGenerationPrompt: boolean; expected: string }
+interface Case { template: string; conversation: string; variables: Record<string, unknown>; addGenerationPrompt: boolean; expected?: string; refused?: string }
 const goldens = json('chat-templates/goldens.json') as {
   tools: unknown[]; conversations: Record<string, ChatMessage[]>; cases: Case[];
   generation: { template: string; conversation: string; expected: string; generated: [number, number][] }[];
@@ -23,9 +23,10 @@ for (const name of new Set(goldens.cases.map((c) => c.template))) {
     for (const c of goldens.cases.filter((x) => x.template === name)) {
       const tools = c.conversation === 'tools' ? { tools: goldens.tools } : {};
       const { bos_token, eos_token, ...variables } = c.variables;
-      const template = compileChatTemplate(source, { bos_token, eos_token });
-      assert.equal(template.render(goldens.conversations[c.conversation]!, { addGenerationPrompt: c.addGenerationPrompt, variables, now, ...tools }), c.expected,
-        `${c.conversation} ${JSON.stringify(c.variables)}`);
+      const template = compileChatTemplate(source, { bos_token, eos_token }), what = `${c.conversation} ${JSON.stringify(c.variables)} ${c.refused ?? ''}`;
+      const render = (): string => template.render(goldens.conversations[c.conversation]!, { addGenerationPrompt: c.addGenerationPrompt, variables, now, ...tools });
+      if (c.expected === undefined) assert.throws(render, { code: 'INPUT' }, what);
+      else assert.equal(render(), c.expected, what);
     }
   });
 }
@@ -71,6 +72,12 @@ test('broken templates and hostile messages', () => {
   assert.throws(() => compileChatTemplate('{% if %}'), (e) => isTiefsucheError(e) && e.code === 'FORMAT');
   assert.throws(() => compileChatTemplate('{{ messages | nofilter }}').render([]), (e) => isTiefsucheError(e) && e.code === 'INPUT');
   assert.throws(() => compileChatTemplate('{% for i in range(99999999999) %}{% endfor %}').render([]), isTiefsucheError);
+  // Loops within loops, a macro that calls itself, a text that doubles: each ends.
+  for (const [endless, message] of [
+    ['{% for i in range(2000) %}{% for j in range(2000) %}{% endfor %}{% endfor %}', /does not come to an end/],
+    ['{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}', /failed/],
+    ['{% set ns = namespace(t="x") %}{% for i in range(60) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}', /does not come to an end/],
+  ] as const) assert.throws(() => compileChatTemplate(endless).render([]), (e) => isTiefsucheError(e) && e.code === 'INPUT' && message.test(e.message));
   // A message is data: Jinja in it stays text.
   assert.equal(compileChatTemplate('{{ messages[0].content }}').render([{ role: 'user', content: '{{ bos_token }}{% generation %}' }]), '{{ bos_token }}{% generation %}');
 });

@@ -4,8 +4,9 @@
 // Interpreter: @huggingface/jinja. Source of the environment: transformers utils/chat_template_utils.py, read.
 
 import { randomUUID } from 'node:crypto';
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+import { Environment, parse, tokenize } from '@huggingface/jinja';
 import { TiefsucheError } from '../errors.ts';
+import { BoundedInterpreter } from './bounded-interpreter.ts';
 import { strftime } from './strftime.ts';
 import { tokenText, type TokenizerConfig } from './tokenizer-json.ts';
 
@@ -74,7 +75,7 @@ export function compileChatTemplate(source: string, variables: Readonly<Record<s
     };
     for (const name of Object.keys(scope)) if (scope[name] !== undefined) environment.set(name, scope[name]);
     try {
-      return (new Interpreter(environment).run(program) as unknown as { value: string }).value;
+      return new BoundedInterpreter(environment).run(program).value as string;
     } catch (cause) {
       if (cause instanceof TiefsucheError) throw cause;
       throw new TiefsucheError('INPUT', `the chat template failed: ${(cause as Error).message}`,
