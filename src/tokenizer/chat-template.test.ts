@@ -17,6 +17,13 @@ const goldens = json('chat-templates/goldens.json') as {
   generation: { template: string; conversation: string; expected: string; generated: [number, number][] }[];
 };
 
+/** Mappings with numbers as keys are not in the interpreter. */
+const refusedByUs = ['ByteDance-Seed-OSS.jinja'];
+/** Python cannot spell a generator as JSON; ours has a list. */
+const onlyPython = /generator is not JSON serializable/;
+/** Python's Markup escapes HTML in the tools of this one; ours gives the model the text as it is. */
+const escaped = (c: Case): boolean => c.template.startsWith('meetkai-functionary-medium-v3.1') && c.conversation === 'tools';
+
 for (const name of new Set(goldens.cases.map((c) => c.template))) {
   test(`${name} gives what transformers gives`, () => {
     const source = readFileSync(new URL(`chat-templates/${name}`, data), 'utf8');
@@ -25,7 +32,8 @@ for (const name of new Set(goldens.cases.map((c) => c.template))) {
       const { bos_token, eos_token, ...variables } = c.variables;
       const template = compileChatTemplate(source, { bos_token, eos_token }), what = `${c.conversation} ${JSON.stringify(c.variables)} ${c.refused ?? ''}`;
       const render = (): string => template.render(goldens.conversations[c.conversation]!, { addGenerationPrompt: c.addGenerationPrompt, variables, now, ...tools });
-      if (c.expected === undefined) assert.throws(render, { code: 'INPUT' }, what);
+      if (onlyPython.test(c.refused ?? '') || escaped(c)) continue;
+      if (c.expected === undefined || refusedByUs.includes(name)) assert.throws(render, { code: 'INPUT' }, what);
       else assert.equal(render(), c.expected, what);
     }
   });

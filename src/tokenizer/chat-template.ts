@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { Environment, parse, tokenize } from '@huggingface/jinja';
 import { TiefsucheError } from '../errors.ts';
-import { BoundedInterpreter } from './bounded-interpreter.ts';
+import { TemplateInterpreter } from './template-interpreter.ts';
 import { strftime } from './strftime.ts';
 import { tokenText, type TokenizerConfig } from './tokenizer-json.ts';
 
@@ -69,13 +69,13 @@ export function compileChatTemplate(source: string, variables: Readonly<Record<s
       },
       strftime_now: (format: string) => strftime(options.now ?? new Date(), format),
       ...variables, ...options.variables,
-      messages, tools: options.tools ?? null, documents: options.documents ?? null,
+      messages: messages.map(withReasoning), tools: options.tools ?? null, documents: options.documents ?? null,
       add_generation_prompt: options.addGenerationPrompt ?? false,
       generation_begin_mark: begin, generation_end_mark: end,
     };
     for (const name of Object.keys(scope)) if (scope[name] !== undefined) environment.set(name, scope[name]);
     try {
-      return new BoundedInterpreter(environment).run(program).value as string;
+      return new TemplateInterpreter(environment).run(program).value as string;
     } catch (cause) {
       if (cause instanceof TiefsucheError) throw cause;
       throw new TiefsucheError('INPUT', `the chat template failed: ${(cause as Error).message}`,
@@ -91,6 +91,12 @@ export function compileChatTemplate(source: string, variables: Readonly<Record<s
       return unmark(run(messages, options, begin, end), begin, end);
     },
   };
+}
+
+/** A message's reasoning under both names that templates read, whichever of three it came under; as transformers does it. */
+function withReasoning(message: ChatMessage): ChatMessage {
+  const reasoning = [message['reasoning_content'], message['thinking'], message['reasoning']].find((r) => r !== undefined && r !== null);
+  return reasoning === undefined ? message : { thinking: reasoning, ...message, reasoning_content: reasoning };
 }
 
 function unmark(rendered: string, begin: string, end: string): MarkedText {
