@@ -2,7 +2,7 @@
 import type { CommandEntry } from '../command.ts';
 
 export const commands: readonly CommandEntry[] = [
-  { name: 'start', summary: 'train the quickstart model if there is none, then chat with it', load: async () => (await import('./start.ts')).start },
+  { name: 'start', summary: 'open the studio; train the quickstart model if there is none', load: async () => (await import('./start.ts')).start },
   { name: 'quickstart', summary: 'train the quickstart model and exit', load: async () => (await import('./quickstart.ts')).quickstart },
   { name: 'train', summary: 'train a model by a recipe, or go on with a run', load: async () => (await import('./train.ts')).train },
   { name: 'specialise', summary: 'make an open model your own with your data', load: async () => (await import('./specialise.ts')).specialise },
