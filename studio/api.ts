@@ -68,6 +68,9 @@ export const api = {
   chat: (id: string) => ask<Conversation>('GET', `/api/chats/${part(id)}`),
   keepChat: (chat: Conversation) => ask<unknown>('PUT', `/api/chats/${part(chat.id)}`, chat),
   removeChat: (id: string) => ask<unknown>('DELETE', `/api/chats/${part(id)}`),
+  collectFeedback: () => ask<{ path: string; records: number; authors: number }>('POST', '/api/feedback', {}),
+  ownFeedback: () => ask<{ records: readonly unknown[] }>('GET', '/api/feedback/own'),
+  eraseFeedback: () => ask<{ erased: number }>('DELETE', '/api/feedback/own'),
   count: (model: string, messages: ChatRequest['messages']) => ask<Count>('POST', '/api/count', { model, messages }),
 };
 

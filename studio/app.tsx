@@ -42,7 +42,7 @@ export function App(): JSX.Element {
     <>
       <a class="skip" href="#content" onClick={(e) => { e.preventDefault(); document.getElementById('content')?.focus(); }}>{t('nav.skip')}</a>
       <header class="bar">
-        <a class="wordmark" href={to('chat')}><Mark /><span>tiefsuche</span></a>
+        <a class="wordmark" href={to('chat')} aria-label="tiefsuche"><Mark /><span>tiefsuche</span></a>
         <nav aria-label={t('nav.main')}>
           {(Object.keys(pages) as PageName[]).map((name) => <a key={name} href={to(name)} aria-current={name === page ? 'page' : undefined}>{t(names[name])}</a>)}
         </nav>

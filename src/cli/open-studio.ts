@@ -47,16 +47,16 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
     watcher();
   } finally {
     if (mine) await settle(run, home, json ? null : terminal, told.second);
+    else if (!json && listRuns(home).some((r) => r.name === run && r.status === 'running')) terminal.print(`\nthe run "${run}" was begun elsewhere and goes on; the page of \`tiefsuche start\` stops it`);
     await server.stop();
     told.release();
   }
 }
 
-/** Starts who trains the run, unless it is finished or someone does already. True: it trains now. */
+/** Starts who trains the run, unless it is finished or someone does already. True: it is ours to stop. */
 function train(run: string, recipe: string, home: string): boolean {
   const there = listRuns(home).find((r) => r.name === run);
-  if (there?.status === 'finished') return false;
-  if (there?.status === 'running') return true;
+  if (there?.status === 'finished' || there?.status === 'running') return false;
   startTrainer(commandLine(), there ? ['train', '--run', run, '--resume'] : ['train', join(packageRoot(), 'recipes', `${recipe}.yaml`), '--run', run, '--expect'], run, home);
   return true;
 }
@@ -71,7 +71,7 @@ function watch(run: string, home: string, server: RunningServer, terminal: Termi
     if (!store.models.has(run) && !store.loading.has(run) && !store.failures.has(run) && (latestCheckpoint(join(home, 'runs', run)) !== null || listModels(home).some((m) => m.name === run))) void store.load(run).catch(() => {});
     if (terminal && report.status === 'running') {
       progress ??= openProgress({ label: `training ${run}`, total: report.total_steps, unit: 'steps' });
-      progress.update(report.step ?? 0, report.seconds_left === null ? '' : `about ${duration(report.seconds_left)} left`);
+      progress.update(report.step ?? 0);
     } else if (terminal && last === 'running') {
       progress?.finish(`${run}: ${report.status}${report.accuracy === null ? '' : `, ${(100 * report.accuracy).toFixed(0)} % of unseen problems right`}, ${duration(report.seconds)}`);
       progress = null;

@@ -16,7 +16,9 @@ import { ModelStore } from './model-store.ts';
 import type { RouteEnv } from './route.ts';
 import { alternatives, routes } from './routes/index.ts';
 import type { ServerState } from './server-state.ts';
+import { expireChats } from './studio/chat-store.ts';
 import { RunReader } from './studio/run-reader.ts';
+import { readStudioSettings } from './studio/settings.ts';
 import { type User, requireAccess } from './user.ts';
 import { type TrustedProxies, authenticate, makeIdentity } from './users/authenticate.ts';
 
@@ -44,6 +46,8 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+const expireEvery = 6 * 3600_000; // ms
+
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, models, names, proxies } = options;
   const sharing = !isLoopback(host) ? `does not listen on ${host}` : names.length > 0 ? `does not answer to ${names.join(', ')}` : proxies.addresses.length > 0 ? 'believes no proxy' : null;
@@ -65,6 +69,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const state: ServerState = { host, names, identity, models: store.models, limits, metrics: makeMetrics(store.models), open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
     await listen(server, host, options.port);
+    const expire = (): void => { expireChats(home, readStudioSettings(home).retention_days); };
+    expire();
+    setInterval(expire, expireEvery).unref();
     const { port } = server.address() as { port: number };
     return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, state, stop: () => stop(server, state, options.grace) };
   } catch (error) {

@@ -3,8 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { TiefsucheError } from '../errors.ts';
+import { withConsent } from './consent.ts';
 
 export async function readRows(path: string): Promise<Record<string, unknown>[]> {
+  return withConsent(await rowsOf(path), path);
+}
+
+async function rowsOf(path: string): Promise<Record<string, unknown>[]> {
   try {
     if (path.endsWith('.parquet')) return await parquetReadObjects({ file: await asyncBufferFromFile(path) });
     const text = readFileSync(path, 'utf8');

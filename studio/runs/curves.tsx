@@ -9,7 +9,7 @@ import type { Row } from './run-data.ts';
 
 export interface CurvesOf { readonly name: string; readonly rows: readonly Row[]; readonly samples: readonly RunSample[] }
 
-const shown: readonly { key: string; word: WordKey; share?: boolean; stage?: string }[] = [
+const shown: readonly { key: string; word: WordKey; share?: boolean }[] = [
   { key: 'reward', word: 'curve.reward', share: true }, { key: 'loss', word: 'curve.loss' }, { key: 'length', word: 'curve.length' },
   { key: 'dead_groups', word: 'curve.dead_groups', share: true }, { key: 'tokens_per_s', word: 'curve.tokens_per_s' }, { key: 'joules', word: 'curve.joules' },
 ];
@@ -27,12 +27,15 @@ function accuracyOf({ name, samples }: CurvesOf): Line {
 
 export function Curves({ of, at, stages, onPick }: { of: readonly CurvesOf[]; at: number | null; stages: readonly number[]; onPick?: (step: number) => void }): JSX.Element {
   const given = { at, stages, ...(onPick && { onPick }) };
+  // What a stage does not have (reward, while it reads demonstrations) takes no room.
+  const curves = [{ key: 'accuracy', word: 'curve.accuracy', share: true, lines: of.map(accuracyOf) } as const, ...shown.map((s) => ({ ...s, lines: of.map((o) => lineOf(o, s.key)) }))]
+    .filter(({ lines }) => lines.some((l) => l.values.some((v) => v !== null)));
   return (
     <section class="curves" aria-label={t('curves.title')}>
       {of.length > 1 && <ul class="legend">{of.map(({ name }, i) => <li key={name} class={`key-${(i % lineColours.length) + 1}`}>{name}</li>)}</ul>}
       <div class="curve-grid">
-        <Curve title={t('curve.accuracy')} lines={of.map(accuracyOf)} share {...given} />
-        {shown.map(({ key, word, share }) => <Curve key={key} title={t(word)} lines={of.map((o) => lineOf(o, key))} {...(share && { share })} {...given} />)}
+        {curves.map(({ key, word, share, lines }) => <Curve key={key} title={t(word)} lines={lines} {...(share && { share })} {...given} />)}
+        {curves.length === 0 && <p class="aside">{t('curve.none')}</p>}
       </div>
     </section>
   );

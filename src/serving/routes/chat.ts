@@ -6,6 +6,7 @@ import { readBody } from '../read-body.ts';
 import type { Route } from '../route.ts';
 import { ChatStore } from '../studio/chat-store.ts';
 import { conversationSchema } from '../studio/conversation.ts';
+import { eraseFeedback } from '../studio/feedback.ts';
 
 const largest = 32 * 2 ** 20;
 const doneSchema = z.object({ id: z.string() }).meta({ id: 'ConversationId' });
@@ -28,6 +29,7 @@ export const chatWrite: Route = {
     const conversation = await readBody(c.req.raw, conversationSchema, largest), id = c.req.param('id')!;
     if (conversation.id !== id) throw new ApiError(400, 'contradiction', 'the id in the path and the one in the body differ', { param: 'id' });
     new ChatStore(c.get('user'), home).write(conversation);
+    if (!conversation.consent) eraseFeedback(home, c.get('user').name, id);
     return c.json({ id });
   },
 };
@@ -40,6 +42,7 @@ export const chatRemove: Route = {
   answer(c, { home }) {
     const id = c.req.param('id')!;
     new ChatStore(c.get('user'), home).remove(id);
+    eraseFeedback(home, c.get('user').name, id);
     return c.json({ id });
   },
 };

@@ -5,6 +5,7 @@ import { chatExport } from './chat-export.ts';
 import { chatRead, chatRemove, chatWrite } from './chat.ts';
 import { chats } from './chats.ts';
 import { count } from './count.ts';
+import { feedbackCollect, feedbackErase, feedbackOwn } from './feedback.ts';
 import { modelAdd, modelRemove } from './model-file.ts';
 import { modelLoad, modelUnload } from './model-load.ts';
 import { page } from './page.ts';
@@ -27,7 +28,7 @@ import { passwordChange, sessionBegin, sessionEnd, sessionShow } from './session
 /** What the page asks for. */
 const ofThePage: readonly Route[] = [
   page, pageFile, studio, studioSet, runs, runStart, run, runMetrics, runSamples, runStop,
-  shelfRoute, modelAdd, modelRemove, modelLoad, modelUnload, chats, chatRead, chatWrite, chatRemove, chatExport, count,
+  shelfRoute, modelAdd, modelRemove, modelLoad, modelUnload, chats, chatRead, chatWrite, chatRemove, chatExport, count, feedbackCollect, feedbackOwn, feedbackErase,
 ];
 
 export const routes: readonly Route[] = [chatCompletions, models, sessionShow, sessionBegin, sessionEnd, passwordChange, health, metrics, openapi, ...ofThePage];

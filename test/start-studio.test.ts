@@ -1,0 +1,62 @@
+// `tiefsuche start --studio`: the server and the page at once, the model that learns beside it in a process of its own. A
+// killed server does not harm the run; one that is told to end lets it save; the next start goes on, on the next free port.
+
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
+import { listRuns } from '../src/runs/run-folder.ts';
+
+const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)), home = temporaryHome();
+
+interface Started { readonly child: ChildProcess; readonly url: string; readonly said: () => string }
+
+async function start(port: number): Promise<Started> {
+  const child = spawn(process.execPath, ['--import', 'tsx', main, 'start', '--studio', '--tiny', '--json', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TIEFSUCHE_HOME: home } });
+  let said = '';
+  child.stderr!.on('data', (d) => { said += String(d); });
+  for await (const line of createInterface({ input: child.stdout! })) return { child, url: (JSON.parse(line) as { url: string }).url, said: () => said };
+  throw new Error(`it did not start: ${said}`);
+}
+
+interface Report { name: string; status: string; step: number | null; attempts: number }
+
+async function run(url: string, until: (r: Report) => boolean): Promise<Report> {
+  for (let i = 0; ; i++) {
+    const { runs } = (await (await fetch(`${url}/api/runs`)).json()) as { runs: Report[] }, found = runs.find((r) => r.name === 'tiny');
+    if (found && until(found)) return found;
+    assert.ok(i < 1200, `the run stands at ${JSON.stringify(found)}`);
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
+
+test('a run outlives its server, stops with it when asked, and goes on with the next', async () => {
+  const first = await start(0);
+  assert.match(await (await fetch(first.url)).text(), /<div id="studio">/);
+  const { step } = await run(first.url, (r) => (r.step ?? 0) > 0);
+  const second = await start(Number(new URL(first.url).port));
+  assert.notEqual(second.url, first.url, 'the next free port');
+  first.child.kill('SIGKILL');
+  await once(first.child, 'exit');
+  const later = await run(second.url, (r) => (r.step ?? 0) > step! + 2);
+  assert.deepEqual([later.status, later.attempts], ['running', 1]);
+  const answer = await fetch(`${second.url}/api/runs/tiny/stop`, { method: 'POST' });
+  assert.equal(answer.status, 200);
+  const stopped = await run(second.url, (r) => r.status !== 'running');
+  assert.equal(stopped.status, 'aborted');
+  second.child.kill('SIGTERM');
+  assert.deepEqual((await once(second.child, 'exit'))[0], 0, second.said());
+
+  const third = await start(0);
+  const again = await run(third.url, (r) => r.status === 'running' && (r.step ?? 0) > stopped.step!);
+  assert.equal(again.attempts, 2);
+  const { samples } = (await (await fetch(`${third.url}/api/runs/tiny/samples`)).json()) as { samples: { step: number; label: string; shown: unknown[] }[] };
+  assert.deepEqual([samples[0]!.step, samples[0]!.label, samples[0]!.shown.length], [0, 'glimpse', 3]);
+  third.child.kill('SIGINT');
+  assert.deepEqual((await once(third.child, 'exit'))[0], 0, third.said());
+  const [end] = listRuns(home);
+  assert.deepEqual([end!.status, end!.step! >= again.step!], ['aborted', true], 'it saved before it ended');
+});
