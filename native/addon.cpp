@@ -2,11 +2,14 @@
 // load it too, and share the one pool of the process.
 //   kernels(): string[]              info(): {isa, isas, threads, fma, cpu, scratchBytes}       setThreads(n)
 //   allocate(bytes): handle          free(handle)      upload / download(handle, byteOffset, typedArray)
-//   run(buffers, program, cancel, {repeat, profile}): Promise<commands done>        runSync: the same, at once
+//   run(buffers, program, cancel, {repeat, profile, runs}): Promise<commands done>        runSync: the same, at once
+// Runs (src/engine/row-runs.ts): [first command, commands, rows, (attribute 0 of a row, bytes from row to row per tensor) per command]…
 // Program: [kernel, tensors, attributes, (buffer, byteOffset) per tensor, attributes …]…; buffer -1 is a null pointer.
 #include <node_api.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -196,17 +199,27 @@ napi_value download(napi_env env, napi_value* args) { copy(env, args, false); re
 
 // ---- programs ------------------------------------------------------------------------------------------------------
 
+/** Commands that a thread takes a block of rows through. */
+struct Run {
+  size_t first = 0, count = 0;
+  int64_t rows = 0;
+  const double* members = nullptr;  // in Program::runWords
+};
+
 struct Program {
   std::vector<std::shared_ptr<Memory>> memories;
   std::vector<double> words;
   std::vector<void*> pointers;
   std::vector<int> ids;
   std::vector<Command> commands;
+  std::vector<double> runWords;
+  std::vector<Run> runs;
   int64_t repeat = 1;
   const int32_t* cancel = nullptr;
   std::vector<double> profile;  // (count, seconds) per kernel; empty if not wanted
   double* profileTarget = nullptr;
   int64_t done = 0;
+  std::atomic<size_t> failed{SIZE_MAX};  // the command of a run that threw
   std::string failure;
   // only for run():
   napi_async_work work = nullptr;
@@ -214,7 +227,9 @@ struct Program {
   napi_ref cancelRef = nullptr, profileRef = nullptr;
 
   void decode();
+  void decodeRuns();
   void execute();
+  void executeRun(Pool& pool, const Run& run);
   void report() {
     for (size_t i = 0; i < profile.size(); i++) profileTarget[i] += profile[i];
   }
@@ -255,29 +270,93 @@ void Program::decode() {
   for (size_t i = 0; i < commands.size(); i++) commands[i].t = pointers.data() + firstPointer[i];
 }
 
+/** Rows of a block: what a layer keeps of them should fit a core's cache; a multiple of the blocks of rmsNormBackward. */
+constexpr int64_t ROWS = 64;
+constexpr int MOST_TENSORS = 16, MOST_ATTRIBUTES = 16;
+
+void Program::decodeRuns() {
+  const auto bad = [] { throw Error{Error::RANGE, "runs must be whole and lie within the program, one after another"}; };
+  size_t at = 0, from = 0;
+  while (at < runWords.size()) {
+    if (runWords.size() - at < 3) bad();
+    const double first = runWords[at], count = runWords[at + 1], rows = runWords[at + 2];
+    if (!(first >= from && count >= 1 && first + count <= commands.size() && rows >= 1 && rows < 1e15)) bad();
+    at += 3;
+    runs.push_back({static_cast<size_t>(first), static_cast<size_t>(count), static_cast<int64_t>(rows), runWords.data() + at});
+    from = static_cast<size_t>(first + count);
+    for (size_t i = static_cast<size_t>(first); i < from; i++) {
+      if (commands[i].tensors > MOST_TENSORS || commands[i].attributes < 1 || commands[i].attributes > MOST_ATTRIBUTES) bad();
+      at += 1 + static_cast<size_t>(commands[i].tensors);
+      if (at > runWords.size()) bad();
+    }
+  }
+}
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/** A thread takes a block of rows through all commands before the next one. */
+void Program::executeRun(Pool& pool, const Run& run) {
+  const std::vector<Entry>& kernels = Machine::get().kernels;
+  const int threads = pool.threads();
+  std::vector<double> seconds(profile.empty() ? 0 : run.count * static_cast<size_t>(threads));
+  pool.parallel((run.rows + ROWS - 1) / ROWS, [&](int64_t block, int thread) {
+    const int64_t from = block * ROWS, rows = run.rows - from < ROWS ? run.rows - from : ROWS;
+    const double* member = run.members;
+    for (size_t i = 0; i < run.count; i++) {
+      const Command& whole = commands[run.first + i];
+      void* tensors[MOST_TENSORS];
+      double attributes[MOST_ATTRIBUTES];
+      attributes[0] = member[0] * static_cast<double>(rows);
+      for (int j = 1; j < whole.attributes; j++) attributes[j] = whole.a[j];
+      for (int j = 0; j < whole.tensors; j++)
+        tensors[j] = whole.t[j] ? static_cast<char*>(whole.t[j]) + static_cast<int64_t>(member[1 + j] * static_cast<double>(from)) : nullptr;
+      member += 1 + whole.tensors;
+      const auto start = profile.empty() ? Clock::time_point() : Clock::now();
+      try {
+        kernels[ids[run.first + i]].kernel(pool, {tensors, attributes, whole.tensors, whole.attributes});
+      } catch (...) {
+        failed = run.first + i;
+        throw;
+      }
+      if (!profile.empty()) seconds[i * static_cast<size_t>(threads) + static_cast<size_t>(thread)] += since(start);
+    }
+  });
+  for (size_t i = 0; i < seconds.size(); i++) profile[2 * ids[run.first + i / static_cast<size_t>(threads)] + 1] += seconds[i] / threads;
+}
+
 void Program::execute() {
-  using Clock = std::chrono::steady_clock;
   const std::vector<Entry>& kernels = Machine::get().kernels;
   Pool& pool = Pool::process();
   const auto turn = pool.enter();
   size_t i = 0;
+  const auto fail = [&](const char* what) {
+    if (failed >= i && failed < commands.size()) i = failed;
+    failure = std::string("kernel ") + kernels[ids[i]].name + " (command " + std::to_string(i) + "): " + what;
+  };
   try {
     for (int64_t round = 0; round < repeat; round++) {
-      for (i = 0; i < commands.size(); i++) {
+      auto run = runs.begin();
+      for (i = 0; i < commands.size();) {
         if (cancel && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0) return;
         const auto start = profile.empty() ? Clock::time_point() : Clock::now();
-        kernels[ids[i]].kernel(pool, commands[i]);
-        if (!profile.empty()) {
-          profile[2 * ids[i]] += 1;
-          profile[2 * ids[i] + 1] += std::chrono::duration<double>(Clock::now() - start).count();
+        size_t count = 1;
+        if (run != runs.end() && run->first == i) {
+          count = run->count;
+          executeRun(pool, *run++);
+        } else {
+          kernels[ids[i]].kernel(pool, commands[i]);
+          if (!profile.empty()) profile[2 * ids[i] + 1] += since(start);
         }
-        done++;
+        if (!profile.empty()) for (size_t j = i; j < i + count; j++) profile[2 * ids[j]] += 1;
+        i += count;
+        done += static_cast<int64_t>(count);
       }
     }
   } catch (const std::bad_alloc&) {
-    failure = std::string("kernel ") + kernels[ids[i]].name + " (command " + std::to_string(i) + "): no memory left";
+    fail("no memory left");
   } catch (const std::exception& e) {
-    failure = std::string("kernel ") + kernels[ids[i]].name + " (command " + std::to_string(i) + "): " + e.what();
+    fail(e.what());
   }
 }
 
@@ -303,6 +382,11 @@ std::unique_ptr<Program> programOf(napi_env env, napi_value* args) {
     napi_value v;
     check(env, napi_get_named_property(env, args[3], "repeat", &v));
     if (!absent(env, v)) program->repeat = whole(env, v, "repeat");
+    check(env, napi_get_named_property(env, args[3], "runs", &v));
+    if (!absent(env, v)) {
+      const Array runs = typedArray(env, v, napi_float64_array, "runs must be a Float64Array");
+      program->runWords.assign(static_cast<const double*>(runs.data), static_cast<const double*>(runs.data) + runs.length);
+    }
     check(env, napi_get_named_property(env, args[3], "profile", &v));
     if (!absent(env, v)) {
       const Array profile = typedArray(env, v, napi_float64_array, "profile must be a Float64Array");
@@ -313,6 +397,7 @@ std::unique_ptr<Program> programOf(napi_env env, napi_value* args) {
     }
   }
   program->decode();
+  program->decodeRuns();
   return program;
 }
 
@@ -347,6 +432,11 @@ napi_value run(napi_env env, napi_value* args) {
   if (program->cancel) check(env, napi_create_reference(env, args[2], 1, &program->cancelRef));
   if (program->profileTarget) {
     napi_value v;
+    check(env, napi_get_named_property(env, args[3], "runs", &v));
+    if (!absent(env, v)) {
+      const Array runs = typedArray(env, v, napi_float64_array, "runs must be a Float64Array");
+      program->runWords.assign(static_cast<const double*>(runs.data), static_cast<const double*>(runs.data) + runs.length);
+    }
     check(env, napi_get_named_property(env, args[3], "profile", &v));
     check(env, napi_create_reference(env, v, 1, &program->profileRef));
   }

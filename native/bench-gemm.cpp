@@ -80,7 +80,7 @@ std::vector<float> plain(const float* before, size_t size, int64_t M, int64_t N,
 void testShape(int64_t M, int64_t N, int64_t K, bool accumulate, int64_t extra) {
   const int64_t ldx = K + extra, ldy = N + extra;
   const double acc = accumulate;
-  Array x(M * ldx), w(N * K), y(M * ldy), bias(N), packed(packedSize(N, K));
+  Array x(M * ldx), w(N * K), y(M * ldy), bias(N), packed(packedSize(N, K)), turned(packedSize(K, N));
   const std::string label = " " + std::to_string(M) + "x" + std::to_string(N) + "x" + std::to_string(K) + (accumulate ? " acc" : "") +
                             " +" + std::to_string(extra) + ", threads " + std::to_string(pool.threads());
   const auto fresh = [](const Array& a, size_t n) { return std::vector<float>(a.data, a.data + n); };
@@ -93,14 +93,18 @@ void testShape(int64_t M, int64_t N, int64_t K, bool accumulate, int64_t extra) 
   call("linear", {x.data, w.data, out.data(), bias.data}, {m, n, k, lx, ly, acc});
   expect("linear" + label, out.data(), want);
   out = fresh(y, M * ldy);
-  call("packLinear", {w.data, packed.data}, {n, k});
+  call("packLinear", {w.data, packed.data}, {n, k, 0});
   call("linearPacked", {x.data, packed.data, out.data(), bias.data}, {m, n, k, lx, ly, acc});
   expect("linearPacked" + label, out.data(), want);
 
   out = fresh(x, M * ldx);
   call("linearBackwardInput", {y.data, w.data, out.data()}, {m, n, k, ly, lx, acc});
-  expect("linearBackwardInput" + label, out.data(),
-         plain(x.data, M * ldx, M, K, N, ldx, accumulate, dyAt, [&](int64_t i, int64_t j) { return w.data[i * K + j]; }));
+  const auto wantInput = plain(x.data, M * ldx, M, K, N, ldx, accumulate, dyAt, [&](int64_t i, int64_t j) { return w.data[i * K + j]; });
+  expect("linearBackwardInput" + label, out.data(), wantInput);
+  out = fresh(x, M * ldx);
+  call("packLinear", {w.data, turned.data}, {n, k, 1});
+  call("linearPacked", {y.data, turned.data, out.data(), nullptr}, {m, k, n, ly, lx, acc});
+  expect("linearPacked, turned" + label, out.data(), wantInput);
 
   out = fresh(w, N * K);
   std::vector<float> sums = fresh(bias, N);
@@ -261,7 +265,7 @@ int speed(int threads, const std::string& filter) {
       const int64_t N = s[0], K = s[1];
       Array x(256 * K), w(N * K), packed(packedSize(N, K)), y(256 * N);
       const double n = N, k = K;
-      call("packLinear", {w.data, packed.data}, {n, k});
+      call("packLinear", {w.data, packed.data}, {n, k, 0});
       for (const int64_t M : {1, 2, 4, 8, 16, 64, 256})
         measure("packed", M, N, K, [&] { call("linearPacked", {x.data, packed.data, y.data, nullptr}, {double(M), n, k, k, n, 0}); });
     }

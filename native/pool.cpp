@@ -88,7 +88,7 @@ struct Pool::Workers {
   std::exception_ptr failure;  // under mutex
   std::vector<std::thread> threads;
   Block shared[SLOTS];
-  std::vector<std::array<Block, THREAD_SLOTS>> own;
+  std::vector<std::array<Block, THREAD_SLOTS + SLOTS>> own;  // the last SLOTS: shared slots asked for inside a tile
 
   /** Computes tiles until none is open. */
   void work(int thread) {
@@ -194,9 +194,11 @@ void Pool::run(int64_t tiles, Tile function, void* context) {
   if (failure) std::rethrow_exception(failure);
 }
 
+bool Pool::insideTile() const { return insideTileOf >= 0; }
+
 void* Pool::scratch(int slot, size_t bytes) {
   if (slot < 0 || slot >= SLOTS) fail("scratch slot %d does not exist", slot);
-  return workers->shared[slot].atLeast(bytes);
+  return (insideTileOf < 0 ? workers->shared[slot] : workers->own[insideTileOf][THREAD_SLOTS + slot]).atLeast(bytes);
 }
 
 void* Pool::threadScratch(int thread, size_t bytes, int slot) {

@@ -21,7 +21,9 @@ struct Pool {
         const_cast<void*>(static_cast<const void*>(&fn)));
   }
 
-  int threads() const { return threadCount; }
+  /** Threads that share a job begun here: inside a tile, its own thread alone. */
+  int threads() const { return insideTile() ? 1 : threadCount; }
+  bool insideTile() const;
 
   /** Memory shared by the tiles of a kernel, 64-byte aligned, kept and grown; its content does not outlive the kernel.
    *  Slots 0..7, of which 7 is the matrix product's; call it outside of tiles. */

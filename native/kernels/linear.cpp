@@ -60,9 +60,11 @@ void linearBackwardWeight(Pool& pool, const Command& c) {
 
 // ---- packed weights ------------------------------------------------------------------------------------------------
 
-// t = [w, packed], a = [N, K]
+// t = [w, packed], a = [N, K, turned]: for x · wᵀ or, turned, x · w
 void packLinear(Pool& pool, const Command& c) {
-  pack(pool, c.dim(0), c.dim(1), {c.f(0), 1, c.dim(1)}, c.f(1));
+  const int64_t N = c.dim(0), K = c.dim(1);
+  if (c.flag(2)) pack(pool, K, N, {c.f(0), K, 1}, c.f(1));
+  else pack(pool, N, K, {c.f(0), 1, K}, c.f(1));
 }
 
 // t = [x, packed, y, bias?], a = [M, N, K, ldx, ldy, accumulate]

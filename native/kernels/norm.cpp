@@ -56,18 +56,18 @@ TS_INLINE void groupBackward(const Group& o, int64_t C) {
   if (o.y) along(C, [&](int64_t i, auto lanes) TS_LAMBDA { lanes.store(o.y + i, lanes.load(o.x + i) * r * (lanes.load(o.w + i) + offset)); });
 }
 
-// t = x, weight, rstd, dy, dx?, dw? (+=), y? (rows like dy's; may be dy), partial? (blocks, C); a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
+// t = x, weight, rstd, dy, dx?, dw? (+=; without it the blocks stay), y? (rows like dy's; may be dy), partial? (blocks, C); a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
 void rmsNormBackward(Pool& pool, const Command& c) {
   const int64_t T = c.dim(0), G = c.dim(1), C = c.dim(2), ldx = c.dim(3), lddy = c.dim(4), lddx = c.dim(5);
   float *dw = c.f(5), *partial = c.f(7);
   const int64_t blocks = ceilDiv(T, BLOCK);
   parallelRows(pool, blocks, BLOCK * G * C * 2, [&](int64_t first, int64_t end, int) {
     for (int64_t b = first; b < end; b++) {
-      if (dw) clearRow(partial + b * C, C);
+      if (partial) clearRow(partial + b * C, C);
       for (int64_t t = b * BLOCK; t < least(T, (b + 1) * BLOCK); t++) {
         for (int64_t g = 0; g < G; g++) {
           groupBackward({c.f(0) + t * ldx + g * C, c.f(1), c.f(3) + t * lddy + g * C, c.f(4) ? c.f(4) + t * lddx + g * C : nullptr,
-                         dw ? partial + b * C : nullptr, c.f(6) ? c.f(6) + t * lddy + g * C : nullptr, c.f(2)[t * G + g], c.scalar(7), c.flag(6)}, C);
+                         partial ? partial + b * C : nullptr, c.f(6) ? c.f(6) + t * lddy + g * C : nullptr, c.f(2)[t * G + g], c.scalar(7), c.flag(6)}, C);
         }
       }
     }
@@ -75,8 +75,13 @@ void rmsNormBackward(Pool& pool, const Command& c) {
   if (dw) for (int64_t b = 0; b < blocks; b++) addRow(dw, partial + b * C, C);
 }
 
+// t = partial, dw (+=); a = blocks, C
+void addBlocks(Pool&, const Command& c) {
+  for (int64_t b = 0; b < c.dim(0); b++) addRow(c.f(1), c.f(0) + b * c.dim(1), c.dim(1));
+}
+
 }  // namespace
 
-extern const Entry norm_kernels[] = {{"rmsNorm", rmsNorm}, {"rmsNormBackward", rmsNormBackward}, {nullptr, nullptr}};
+extern const Entry norm_kernels[] = {{"rmsNorm", rmsNorm}, {"rmsNormBackward", rmsNormBackward}, {"addBlocks", addBlocks}, {nullptr, nullptr}};
 
 }  // namespace ts::ISA

@@ -5,6 +5,7 @@
 import { invariant } from '../errors.ts';
 import type { Backend, RunOptions } from './backend.ts';
 import { kernels } from './ops/index.ts';
+import type { RowRun } from './row-runs.ts';
 import { type DeviceBuffer, type Storage, type Tensor, aligned, alignment, bytesPerElement, sizeOf } from './tensor.ts';
 import type { Flops } from './kernel.ts';
 
@@ -14,6 +15,8 @@ export interface Upload { readonly tensor: Tensor; readonly data: Float32Array |
 
 export interface Program {
   readonly commands: readonly Command[];
+  /** Parts of `commands` that may be done block by block of rows. */
+  readonly runs: readonly RowRun[];
   readonly uploads: readonly Upload[];
   readonly arena: Arena;
   readonly arenaBytes: number;
@@ -83,11 +86,15 @@ export class Arena {
   }
 }
 
-/** Assigns an offset to every planned storage. Returns the bytes needed. `pinned` storages live to the end, uploads from the start. */
-export function planStorage(commands: readonly Command[], pinned: ReadonlySet<Storage>, fromStart: ReadonlySet<Storage>): number {
-  const lastUse = new Map<Storage, number>();
+/**
+ * Assigns an offset to every planned storage. Returns the bytes needed. `pinned` storages live to the end, uploads from the
+ * start, and what a run of rows uses to the end of the run, whose commands take place side by side.
+ */
+export function planStorage(commands: readonly Command[], runs: readonly RowRun[], pinned: ReadonlySet<Storage>, fromStart: ReadonlySet<Storage>): number {
+  const lastUse = new Map<Storage, number>(), done = Array.from(commands.keys());
+  for (const { first, members } of runs) done.fill(first + members.length - 1, first, first + members.length);
   commands.forEach((command, i) => {
-    for (const t of command.tensors) if (t && t.storage.buffer === null) lastUse.set(t.storage, i);
+    for (const t of command.tensors) if (t && t.storage.buffer === null) lastUse.set(t.storage, done[i]!);
   });
   for (const s of pinned) lastUse.set(s, commands.length);
   const freeAfter: Storage[][] = Array.from({ length: commands.length + 1 }, () => []);

@@ -11,7 +11,8 @@
 
 import { invariant } from '../errors.ts';
 import { Arena, type Command, type Program, type Upload, countFlops, planStorage } from './program.ts';
-import { type DType, type Shape, type Storage, type Tensor, bytesPerElement, rowLength, sizeOf } from './tensor.ts';
+import { findRowRuns } from './row-runs.ts';
+import { type DType, type Shape, type Storage, type Tensor, plannedTensor, rowLength, sizeOf } from './tensor.ts';
 
 interface Gradient { storage: Storage; written: [start: number, end: number][] }
 
@@ -46,9 +47,9 @@ export class Tape {
 
   /** Working memory that lives as long as commands use it. */
   temp(shape: Shape, dtype: DType = 'f32', label = 'temp'): Tensor {
-    const storage: Storage = { bytes: sizeOf(shape) * bytesPerElement[dtype], label, buffer: null, offset: -1, needsGrad: false };
-    if (this.segmentState === 'again') this.madeAgain.add(storage);
-    return { dtype, shape, ld: rowLength(shape), storage, offset: 0 };
+    const tensor = plannedTensor(shape, dtype, label);
+    if (this.segmentState === 'again') this.madeAgain.add(tensor.storage);
+    return tensor;
   }
 
   /** Host data, uploaded when the program runs. */
@@ -235,8 +236,9 @@ export class Tape {
 
   /** Plans the memory and returns the program. The arena grows if it must. */
   finish(arena: Arena): Program {
-    const arenaBytes = planStorage(this.commands, this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
+    const { commands, runs } = findRowRuns(this.commands);
+    const arenaBytes = planStorage(commands, runs, this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
     arena.fit(arenaBytes);
-    return { commands: this.commands, uploads: this.uploads, arena, arenaBytes, flops: countFlops(this.commands, !this.training) };
+    return { commands, runs, uploads: this.uploads, arena, arenaBytes, flops: countFlops(commands, !this.training) };
   }
 }

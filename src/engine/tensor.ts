@@ -49,6 +49,12 @@ export function fixedTensor(buffer: DeviceBuffer, byteOffset: number, shape: Sha
   return { dtype, shape, ld: rowLength(shape), storage, offset: 0, ...(grad && { grad }) };
 }
 
+/** A tensor to be placed in the arena. */
+export function plannedTensor(shape: Shape, dtype: DType = 'f32', label = 'temp'): Tensor {
+  const storage: Storage = { bytes: sizeOf(shape) * bytesPerElement[dtype], label, buffer: null, offset: -1, needsGrad: false };
+  return { dtype, shape, ld: rowLength(shape), storage, offset: 0 };
+}
+
 /** Columns [start, start + count) of a matrix (T, C), without a copy. */
 export function columns(x: Tensor, start: number, count: number): Tensor {
   if (x.shape.length !== 2 || start < 0 || start + count > x.shape[1]!) {

@@ -116,7 +116,7 @@ export class Updater {
     for (const batch of batches) {
       const { program } = this.recordPass(batch, false);
       for (const [i, command] of program.commands.entries()) {
-        await execute({ ...program, commands: [command], uploads: i === 0 ? program.uploads : [], encoded: undefined });
+        await execute({ ...program, commands: [command], runs: [], uploads: i === 0 ? program.uploads : [], encoded: undefined });
         for (const t of command.tensors) {
           const bad = t && this.firstBad(program, t);
           if (bad !== null) throw new TiefsucheError('NUMERICS', `${what}: op ${command.kernel} (command ${i + 1} of ${program.commands.length}) has ${bad} in ${t!.storage.label}`, { hint });

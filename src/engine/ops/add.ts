@@ -33,10 +33,12 @@ export const addOp: Op = {
   kernels: [
     {
       name: 'add', // t = x, y, z; a = n
+      byRows: (command) => ({ rows: { command, strides: [1, 1, 1], writes: [2], elements: true } }),
       reference: ([x, y, z], [n]) => { for (let i = 0; i < n; i++) z[i] = x[i] + y[i]; },
     },
     {
       name: 'axpby', // t = x, y; a = n, α, β: y = α x + β y (β = 0 does not read y)
+      byRows: (command) => ({ rows: { command, strides: [1, 1], writes: [1], elements: true } }),
       reference: ([x, y], [n, alpha, beta]) => { for (let i = 0; i < n; i++) y[i] = alpha * x[i] + (beta === 0 ? 0 : beta * y[i]); },
     },
     {

@@ -26,6 +26,7 @@ export const concatColumnsOp: Op = {
   kernels: [
     {
       name: 'copyColumns', // t = x, y; a = T, C, ldx, ldy, accumulate: y (+)= x
+      byRows: (command) => ({ rows: { command, strides: [command.attributes[2], command.attributes[3]], writes: [1] } }),
       reference: ([x, y], [T, C, ldx, ldy, accumulate]) => {
         for (let t = 0; t < T; t++) for (let c = 0; c < C; c++) y[t * ldy + c] = x[t * ldx + c] + (accumulate ? y[t * ldy + c] : 0);
       },

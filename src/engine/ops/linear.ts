@@ -4,8 +4,9 @@
 // T rows, K inputs, N outputs; ld = row stride in elements.
 
 import type { Tape } from '../tape.ts';
-import { type Tensor, columns, expectShape } from '../tensor.ts';
-import type { Kernel } from '../kernel.ts';
+import { type Tensor, columns, expectShape, plannedTensor } from '../tensor.ts';
+import type { ByRows, Kernel } from '../kernel.ts';
+import type { Command } from '../program.ts';
 import type { Op } from './op.ts';
 
 /** A weight copied into the layout that decoding reads best; same values, same results. */
@@ -45,7 +46,17 @@ export function linear(tape: Tape, x: Tensor, w: Tensor, { bias = null, into, pa
 export const packedElements = (N: number, K: number): number => Math.ceil(N / 16) * 16 * K;
 
 export function packLinear(tape: Tape, w: Tensor, packed: Tensor): void {
-  tape.emit('packLinear', [w, packed], [w.shape[0], w.shape[1]]);
+  tape.emit('packLinear', [w, packed], [w.shape[0], w.shape[1], 0]);
+}
+
+/** y = x wᵀ or, turned, y = x w, with w packed first. */
+function packedByRows(command: Command, turned: boolean): ByRows {
+  const [x, w, y, bias = null] = command.tensors as [Tensor, Tensor, Tensor, Tensor?], [T, N, K, ldx, ldy, accumulate] = command.attributes;
+  const [outputs, inputs] = turned ? [K, N] : [N, K], packed = plannedTensor([packedElements(outputs, inputs)], 'f32', 'packed weight');
+  return {
+    before: [{ kernel: 'packLinear', tensors: [w, packed], attributes: [N, K, turned ? 1 : 0] }],
+    rows: { command: { ...command, kernel: 'linearPacked', tensors: [x, packed, y, bias], attributes: [T, outputs, inputs, ldx, ldy, accumulate] }, strides: [ldx, 0, ldy, 0], writes: [2] },
+  };
 }
 
 const multiplyAdds = (a: readonly number[]) => ({ model: 2 * a[0] * a[1] * a[2] });
@@ -55,6 +66,7 @@ export const linearKernels: readonly Kernel[] = [
   {
     name: 'linear', // t = x, w, y, bias?; a = T, N, K, ldx, ldy, accumulate
     flops: multiplyAdds,
+    byRows: (command) => packedByRows(command, false),
     reference: ([x, w, y, bias], [T, N, K, ldx, ldy, accumulate]) => {
       for (let t = 0; t < T; t++) for (let n = 0; n < N; n++) {
         let sum = accumulate ? y[t * ldy + n] : 0;
@@ -66,6 +78,7 @@ export const linearKernels: readonly Kernel[] = [
   {
     name: 'linearBackwardInput', // t = dy, w, dx; a = T, N, K, lddy, lddx, accumulate
     flops: multiplyAdds,
+    byRows: (command) => packedByRows(command, true),
     reference: ([dy, w, dx], [T, N, K, lddy, lddx, accumulate]) => {
       for (let t = 0; t < T; t++) {
         const row = dx.subarray(t * lddx, t * lddx + K);
@@ -80,6 +93,7 @@ export const linearKernels: readonly Kernel[] = [
   {
     name: 'linearBackwardWeight', // t = dy, x, dw, dbias?; a = T, N, K, lddy, ldx, accumulate
     flops: multiplyAdds,
+    byRows: (command) => ({ after: [{ command, writes: [2, 3] }] }),
     reference: ([dy, x, dw, dbias], [T, N, K, lddy, ldx, accumulate]) => {
       if (!accumulate) { dw.fill(0, 0, N * K); dbias?.fill(0, 0, N); }
       for (let t = 0; t < T; t++) for (let n = 0; n < N; n++) {
@@ -90,15 +104,17 @@ export const linearKernels: readonly Kernel[] = [
     },
   },
   {
-    name: 'packLinear', // t = w, packed; a = N, K. packed[n / 16][k][n % 16], zero padded
-    reference: ([w, packed], [N, K]) => {
-      packed.fill(0, 0, packedElements(N, K));
-      for (let n = 0; n < N; n++) for (let k = 0; k < K; k++) packed[((n >> 4) * K + k) * 16 + (n & 15)] = w[n * K + k];
+    name: 'packLinear', // t = w, packed; a = N, K, turned. packed[n / 16][k][n % 16], zero padded; turned: the same of wᵀ
+    reference: ([w, packed], [N, K, turned]) => {
+      const [outputs, inputs] = turned ? [K, N] : [N, K];
+      packed.fill(0, 0, packedElements(outputs, inputs));
+      for (let n = 0; n < outputs; n++) for (let k = 0; k < inputs; k++) packed[((n >> 4) * inputs + k) * 16 + (n & 15)] = turned ? w[k * K + n] : w[n * K + k];
     },
   },
   {
     name: 'linearPacked', // t = x, packed, y, bias?; a = T, N, K, ldx, ldy, accumulate
     flops: multiplyAdds,
+    byRows: (command) => ({ rows: { command, strides: [command.attributes[3], 0, command.attributes[4], 0], writes: [2] } }),
     reference: ([x, packed, y, bias], [T, N, K, ldx, ldy, accumulate]) => {
       for (let t = 0; t < T; t++) for (let n = 0; n < N; n++) {
         let sum = accumulate ? y[t * ldy + n] : 0;

@@ -27,6 +27,7 @@ export const mlaKeysOp: Op = {
   kernels: [
     {
       name: 'mlaKeys', // t = kvb, kr, k; a = T, H, nope, v, rope, ldkvb, ldkr
+      byRows: (command) => { const [, H, nope, , rope, ldkvb, ldkr] = command.attributes; return { rows: { command, strides: [ldkvb, ldkr, H * (nope + rope)], writes: [2] } }; },
       reference: ([kvb, kr, k], [T, H, nope, v, rope, ldkvb, ldkr]) => {
         const D = nope + rope;
         for (let t = 0; t < T; t++) for (let h = 0; h < H; h++) {
@@ -38,6 +39,7 @@ export const mlaKeysOp: Op = {
     },
     {
       name: 'mlaKeysBackward', // t = dk, dkvb (nope parts overwritten), dkr; a = T, H, nope, v, rope, lddkvb, lddkr, accumulate dkr
+      byRows: (command) => { const [, H, nope, , rope, lddkvb, lddkr] = command.attributes; return { rows: { command, strides: [H * (nope + rope), lddkvb, lddkr], writes: [1, 2] } }; },
       reference: ([dk, dkvb, dkr], [T, H, nope, v, rope, lddkvb, lddkr, accumulate]) => {
         const D = nope + rope;
         for (let t = 0; t < T; t++) {

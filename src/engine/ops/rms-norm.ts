@@ -36,6 +36,7 @@ export const rmsNormOp: Op = {
   kernels: [
     {
       name: 'rmsNorm', // t = x, weight, y, rstd (T·G); a = T, G, C, ldx, ldy, eps, offset
+      byRows: (command) => { const [, G, , ldx, ldy] = command.attributes; return { rows: { command, strides: [ldx, 0, ldy, G], writes: [2, 3] } }; },
       reference: ([x, w, y, rstd], [T, G, C, ldx, ldy, eps, offset]) => {
         for (let t = 0; t < T; t++) for (let g = 0; g < G; g++) {
           const xi = t * ldx + g * C, yi = t * ldy + g * C;
@@ -48,8 +49,16 @@ export const rmsNormOp: Op = {
       },
     },
     {
-      name: 'rmsNormBackward', // t = x, weight, rstd, dy, dx?, dw? (+=), y? (rows like dy's; may be dy), partial?; a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
-      reference: ([x, w, rstd, dy, dx, dw, y], [T, G, C, ldx, lddy, lddx, accumulate, offset]) => {
+      name: 'rmsNormBackward', // t = x, weight, rstd, dy, dx?, dw? (+=; without it the blocks stay), y? (rows like dy's; may be dy), partial?; a = T, G, C, ldx, lddy, lddx, accumulate dx, offset
+      byRows: (command) => {
+        const [x, weight, rstd, dy, dx, dw, y, partial] = command.tensors, [T, G, C, ldx, lddy, lddx] = command.attributes;
+        return {
+          rows: { command: { ...command, tensors: [x, weight, rstd, dy, dx, null, y, partial] }, strides: [ldx, 0, G, lddy, lddx, 0, lddy, C / rowsPerBlock], writes: [4, 6, 7] },
+          after: dw ? [{ command: { ...command, kernel: 'addBlocks', tensors: [partial, dw], attributes: [Math.ceil(T / rowsPerBlock), C] }, writes: [1] }] : [],
+        };
+      },
+      reference: ([x, w, rstd, dy, dx, dw, y, partial], [T, G, C, ldx, lddy, lddx, accumulate, offset]) => {
+        if (!dw) partial?.fill(0, 0, Math.ceil(T / rowsPerBlock) * C);
         for (let t = 0; t < T; t++) for (let g = 0; g < G; g++) {
           const xi = t * ldx + g * C, di = t * lddy + g * C, oi = t * lddx + g * C;
           const r = rstd[t * G + g];
@@ -59,9 +68,16 @@ export const rmsNormOp: Op = {
             const normed = x[xi + c] * r;
             if (dx) dx[oi + c] = r * ((w[c] + offset) * dy[di + c] - normed * dot / C) + (accumulate ? dx[oi + c] : 0);
             if (dw) dw[c] += dy[di + c] * normed;
+            else if (partial) partial[Math.floor(t / rowsPerBlock) * C + c] += dy[di + c] * normed;
             if (y) y[di + c] = normed * (w[c] + offset);
           }
         }
+      },
+    },
+    {
+      name: 'addBlocks', // t = partial (blocks, C), dw (+=); a = blocks, C. Blocks in order.
+      reference: ([partial, dw], [blocks, C]) => {
+        for (let b = 0; b < blocks; b++) for (let c = 0; c < C; c++) dw[c] += partial[b * C + c];
       },
     },
   ],

@@ -38,6 +38,7 @@ export const ropeOp: Op = {
   kernels: [
     {
       name: 'rope', // t = x (in place), table, positions; a = T, heads, head stride, start, R, ld, interleaved, direction
+      byRows: (command) => ({ rows: { command, strides: [command.attributes[5], 0, 1], writes: [0] } }),
       reference: ([x, table, positions], [T, heads, headStride, start, R, ld, interleaved, direction]) => {
         const half = R / 2;
         for (let t = 0; t < T; t++) for (let h = 0; h < heads; h++) for (let i = 0; i < half; i++) {

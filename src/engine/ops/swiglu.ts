@@ -27,6 +27,7 @@ export const swigluOp: Op = {
   kernels: [
     {
       name: 'swiglu', // t = gateUp, h; a = T, F, ld
+      byRows: (command) => ({ rows: { command, strides: [command.attributes[2], command.attributes[1]], writes: [1] } }),
       reference: ([gu, h], [T, F, ld]) => {
         for (let t = 0; t < T; t++) for (let f = 0; f < F; f++) {
           const gate = gu[t * ld + f];
@@ -36,6 +37,10 @@ export const swigluOp: Op = {
     },
     {
       name: 'swigluBackward', // t = gateUp, dh, dgateUp (may be gateUp), h? (may be dh); a = T, F, ld, ldd, accumulate
+      byRows: (command) => {
+        const [, F, ld, ldd] = command.attributes;
+        return { rows: { command, strides: [ld, F, ldd, F], writes: [2, 3] } };
+      },
       reference: ([gu, dh, dgu, h], [T, F, ld, ldd, accumulate]) => {
         for (let t = 0; t < T; t++) for (let f = 0; f < F; f++) {
           const gate = gu[t * ld + f], up = gu[t * ld + F + f], d = dh[t * F + f];

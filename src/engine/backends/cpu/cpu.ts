@@ -1,6 +1,8 @@
 // The cpu backend: native kernels (native/) on a thread pool, driven by one call a program.
 // Encoding of a command: kernel id, number of tensors, number of attributes, (buffer index, byte offset) of each tensor,
 // attributes; all doubles. Buffer 0 is the arena, −1 means absent.
+// Runs of rows: first command, number of commands, rows; for each command attribute 0 of one row and, for each of its
+// tensors, the bytes from row to row.
 
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
@@ -8,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { TiefsucheError, invariant } from '../../../errors.ts';
 import type { Backend, BackendInfo, RunOptions } from '../../backend.ts';
 import type { Program } from '../../program.ts';
-import { type DeviceBuffer, type Storage, bytesPerElement } from '../../tensor.ts';
+import type { RowRun } from '../../row-runs.ts';
+import { type DeviceBuffer, type Storage, type Tensor, bytesPerElement } from '../../tensor.ts';
 import { ReferenceBackend, runReference } from '../reference/reference.ts';
 
 type Data = Float32Array | Int32Array | Uint8Array;
@@ -21,7 +24,7 @@ interface Addon {
   free(handle: unknown): void;
   upload(handle: unknown, byteOffset: number, data: Data): void;
   download(handle: unknown, byteOffset: number, into: Data): void;
-  run(buffers: unknown[], program: Float64Array, cancel: Int32Array | null, options: { repeat?: number; profile?: Float64Array }): Promise<number>;
+  run(buffers: unknown[], program: Float64Array, cancel: Int32Array | null, options: { repeat?: number; profile?: Float64Array; runs?: Float64Array }): Promise<number>;
   scratchBytes?(): number;
 }
 
@@ -32,7 +35,7 @@ export const nativeBuilt = (): boolean => existsSync(addonPath());
 
 const warned = new Set<string>();
 
-interface Encoded { readonly code: Float64Array; readonly buffers: DeviceBuffer[] }
+interface Encoded { readonly code: Float64Array; readonly runs: Float64Array; readonly buffers: DeviceBuffer[] }
 
 export class CpuBackend implements Backend {
   private readonly addon: Addon;
@@ -75,13 +78,13 @@ export class CpuBackend implements Backend {
   async run(program: Program, options: RunOptions = {}): Promise<void> {
     if (program.commands.some((c) => !this.ids.has(c.kernel))) return this.runBorrowing(program, options);
     const { repeat = 1, cancel, profile } = options;
-    const { code, buffers } = (program.encoded ??= this.encode(program)) as Encoded;
+    const { code, runs, buffers } = (program.encoded ??= this.encode(program)) as Encoded;
     const flag = cancel ? new Int32Array(1) : null;
     const watch = flag ? setInterval(() => { if (cancel!.cancelled) flag[0] = 1; }, 20) : null;
     const counters = profile ? new Float64Array(this.names.length * 2) : undefined;
     try {
       buffers[0] = program.arenaBytes > 0 ? program.arena.current() : buffers[1]!; // without planned tensors nothing refers to it
-      await this.addon.run(buffers.map((b) => b.handle), code, flag, { repeat, ...(counters && { profile: counters }) });
+      await this.addon.run(buffers.map((b) => b.handle), code, flag, { repeat, runs, ...(counters && { profile: counters }) });
     } finally {
       if (watch) clearInterval(watch);
     }
@@ -96,7 +99,7 @@ export class CpuBackend implements Backend {
   private async runBorrowing(program: Program, { repeat = 1, ...options }: RunOptions): Promise<void> {
     for (let round = 0; round < repeat; round++) for (const command of program.commands) {
       if (this.ids.has(command.kernel)) {
-        await this.run({ ...program, commands: [command], uploads: [], encoded: undefined }, options);
+        await this.run({ ...program, commands: [command], runs: [], uploads: [], encoded: undefined }, options);
         continue;
       }
       if (!warned.has(command.kernel)) console.error(`tiefsuche: no native kernel ${command.kernel}; plain JavaScript does it, slowly`);
@@ -134,7 +137,12 @@ export class CpuBackend implements Backend {
       }
       code.push(...attributes);
     }
-    return { code: Float64Array.from(code), buffers };
+    return { code: Float64Array.from(code), runs: Float64Array.from(program.runs.flatMap((run) => this.encodeRun(program, run))), buffers };
+  }
+
+  private encodeRun({ commands }: Program, { first, rows, members }: RowRun): number[] {
+    const bytes = (t: Tensor | null): number => (t ? bytesPerElement[t.dtype] : 0);
+    return [first, members.length, rows, ...members.flatMap(({ unit, strides }, i) => [unit, ...commands[first + i]!.tensors.map((t, j) => strides[j]! * bytes(t))])];
   }
 
   close(): void {}
