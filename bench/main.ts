@@ -26,7 +26,7 @@ async function run(): Promise<Record<string, unknown>> {
   const [what] = positionals, { model } = values, threads = Number(values.threads);
   if (what === 'train' && benchModels[model]) {
     const { benchTrain } = await import('./train.ts');
-    if (values.profile) return (await import('./profile.ts')).profileTrain(model, threads, Number(values.steps));
+    if (values.profile) return (await import('./profile.ts')).profileTrain(model, threads, Number(values.steps), Number(values.lora));
     if (values.peer) return (await import('./pairs.ts')).pairTrain(model, { threads, python: values.peer, compile: values.compile, pairs: Number(values.pairs), lora: Number(values.lora) });
     return benchTrain(model, { threads, steps: Number(values.steps), lora: Number(values.lora), file: values.file, fewBits: values['few-bits'], recompute: values.recompute });
   }

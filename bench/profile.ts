@@ -2,8 +2,8 @@
 
 import { openTrain } from './train.ts';
 
-export async function profileTrain(model: string, threads: number, steps: number): Promise<Record<string, unknown>> {
-  const bench = openTrain(model, threads), { backend } = bench;
+export async function profileTrain(model: string, threads: number, steps: number, lora = 0): Promise<Record<string, unknown>> {
+  const bench = openTrain(model, threads, lora), { backend } = bench;
   await bench.step();
   const profile = new Map<string, { calls: number; seconds: number }>(), run = backend.run.bind(backend);
   let wall = 0;

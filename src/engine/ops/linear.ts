@@ -31,8 +31,8 @@ export function linear(tape: Tape, x: Tensor, w: Tensor, { bias = null, into, pa
   tape.node(y, [x, w, bias, into], () => {
     const dy = tape.gradArrived(y);
     if (tape.needsGrad(x)) {
-      const dx = tape.gradOf(x);
-      tape.emit('linearBackwardInput', [dy, w, dx.tensor], [T, N, K, dy.ld, dx.tensor.ld, dx.accumulate]);
+      const dx = tape.gradOf(x), narrow = K === panelColumns; // then w lies in memory as the packed copy of its transpose does
+      tape.emit(narrow ? 'linearPacked' : 'linearBackwardInput', narrow ? [dy, w, dx.tensor, null] : [dy, w, dx.tensor], [T, narrow ? K : N, narrow ? N : K, dy.ld, dx.tensor.ld, dx.accumulate]);
     }
     if (tape.needsGrad(w)) {
       const dbias = bias && tape.needsGrad(bias) ? tape.gradOf(bias).tensor : null;
@@ -42,8 +42,10 @@ export function linear(tape: Tape, x: Tensor, w: Tensor, { bias = null, into, pa
   return y;
 }
 
+const panelColumns = 16;
+
 /** Elements of a packed (N, K) weight: panels of 16 columns. */
-export const packedElements = (N: number, K: number): number => Math.ceil(N / 16) * 16 * K;
+export const packedElements = (N: number, K: number): number => Math.ceil(N / panelColumns) * panelColumns * K;
 
 export function packLinear(tape: Tape, w: Tensor, packed: Tensor): void {
   tape.emit('packLinear', [w, packed], [w.shape[0], w.shape[1], 0]);
@@ -129,7 +131,7 @@ export const linearOp: Op = {
   name: 'linear',
   kernels: linearKernels,
   samples: [
-    ...([[1, 1, 1], [3, 17, 5], [7, 33, 65], [37, 48, 96], [65, 130, 31]] as const).map(([T, N, K]) => ({
+    ...([[1, 1, 1], [3, 17, 5], [7, 33, 65], [37, 48, 96], [65, 130, 31], [21, 75, 16]] as const).map(([T, N, K]) => ({
       label: `T=${T} N=${N} K=${K}`,
       inputs: { x: [T, K], w: [N, K], bias: [N] },
       record: (tape: Tape, { x, w, bias }: Readonly<Record<string, Tensor>>) => linear(tape, x, w, { bias: bias }),
