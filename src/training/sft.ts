@@ -16,7 +16,7 @@ import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchem
 import { fileExamples, fileSchema, largest, readExamples, tokenCount } from './sft-file.ts';
 import { Updater } from './updater.ts';
 
-const schema = z.strictObject({
+export const sftSchema = z.strictObject({
   data: z.union([problemsSchema, fileSchema]),
   steps: z.int().min(1),
   /** Sequences a step. */
@@ -40,7 +40,7 @@ const schema = z.strictObject({
 
 export const sft = defineMethod({
   name: 'sft',
-  schema,
+  schema: sftSchema,
   async start(context, settings) {
     const { language, arena, seed } = context;
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
@@ -117,7 +117,7 @@ export const sft = defineMethod({
       return sum;
     }
 
-    async function sourceOf({ folder, files }: StageContext, { data, heldout_size }: z.output<typeof schema>): Promise<{ train: (index: number) => Example; test: Example[] | null; longest: readonly Example[]; meanTokens?: number }> {
+    async function sourceOf({ folder, files }: StageContext, { data, heldout_size }: z.output<typeof sftSchema>): Promise<{ train: (index: number) => Example; test: Example[] | null; longest: readonly Example[]; meanTokens?: number }> {
       if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size, files);
       const mix = await withFiles(data, folder), perFamily = Math.ceil(heldout_size / mix.tasks.length);
       return {

@@ -20,7 +20,7 @@ import { availableBytes, megabytes, planMemory } from '../../training/memory-pla
 import type { EncodedFiles } from '../../training/method.ts';
 import { readRecipe } from '../../training/recipe-parts.ts';
 import { listRuns, openRun } from '../../runs/run-folder.ts';
-import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualWishes, writeData } from '../../training/specialise.ts';
+import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualBatch, usualWishes, writeData } from '../../training/specialise.ts';
 import { type Outcome, outcomeOf } from '../../training/specialise-outcome.ts';
 import { type TimeEstimate, estimateTime } from '../../training/time-estimate.ts';
 import { type Summary, type TrainOptions, trainNew, trainOn } from '../../training/train.ts';
@@ -42,7 +42,7 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
     { flags: '--test <file>', text: 'what it is measured on; else a tenth of the data is kept back' },
     { flags: '--run <name>', text: 'name of the new model', fallback: 'specialised' },
     { flags: '--epochs <n>', text: 'how often it sees every row', fallback: usualWishes.epochs, parse: wholeNumber('--epochs', { min: 1, max: 100 }) },
-    { flags: '--batch <n>', text: 'rows a step', fallback: usualWishes.batch, parse: wholeNumber('--batch', { min: 1, max: 1024 }) },
+    { flags: '--batch <n>', text: `rows a step; ${usualWishes.batch} by default, ${usualWishes.batch / 2} of few rows`, parse: wholeNumber('--batch', { min: 1, max: 1024 }) },
     { flags: '--lr <rate>', text: 'learning rate of the adapters', fallback: usualWishes.lr, parse: decimal('--lr', { min: 1e-7, max: 1 }) },
     { flags: '--rank <r>', text: 'rank of the adapters', fallback: usualWishes.rank, parse: wholeNumber('--rank', { min: 1, max: 1024 }) },
     { flags: '--full', text: 'train all weights instead of adapters' },
@@ -95,8 +95,9 @@ async function begin(modelName: string, name: string, options: Readonly<Record<s
   const { data, test, maxHours } = options as { data?: string; test?: string; maxHours?: number }, { err } = terminal;
   if (data === undefined) throw new TiefsucheError('USAGE', 'what should it learn?', { hint: 'tiefsuche specialise MODEL --data train.jsonl [--test test.jsonl]' });
   for (const path of [data, test]) if (path !== undefined && !existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no file ${path}`);
-  const wishes: Wishes = { ...usualWishes, ...pick(options) }, home = homeFolder(), model = resolveModelPath(modelName), folder = join(home, 'corpora', name);
-  const prepared = await prepareData(resolve(data), test === undefined ? undefined : resolve(test));
+  const home = homeFolder(), model = resolveModelPath(modelName), folder = join(home, 'corpora', name);
+  const prepared = await prepareData(resolve(data), test === undefined ? undefined : resolve(test)), asked = { ...usualWishes, ...pick(options) };
+  const wishes: Wishes = { ...asked, ...(options['batch'] === undefined && { batch: usualBatch(prepared.train.length, asked.epochs) }) };
   writeData(prepared, folder);
   const modelFiles = openModelFiles(model), { maxPositions } = architectureOf(modelFiles.config['model_type']).dimensions(modelFiles.config), side = textSide(modelFiles);
   const files: EncodedFiles = new Map(); // none is read and encoded twice
