@@ -3,7 +3,7 @@
 import { openTrain } from './train.ts';
 
 export async function profileTrain(model: string, threads: number, steps: number, lora = 0): Promise<Record<string, unknown>> {
-  const bench = openTrain(model, threads, lora), { backend } = bench;
+  const bench = openTrain(model, threads, { lora }), { backend } = bench;
   await bench.step();
   const profile = new Map<string, { calls: number; seconds: number }>(), run = backend.run.bind(backend);
   let wall = 0;
