@@ -29,19 +29,19 @@ for (const backend of native) test('a bf16 file kept in 16 bits gives the bits o
 /** The same tensors with matrices as Q8_0 blocks. */
 function quantised(source: TensorSource): TensorSource {
   const isMatrix = (name: string): boolean => { const s = source.tensors.get(name)!.shape; return s.length === 2 && s[1]! % 32 === 0; };
-  const readBytes = (name: string): Uint8Array<ArrayBuffer> => {
-    if (!isMatrix(name)) return source.readBytes(name);
+  const readBytes = (name: string, start = 0, count?: number): Uint8Array<ArrayBuffer> => {
+    if (!isMatrix(name)) return source.readBytes(name, start, count);
     const values = source.readFloat32(name), out = new Uint8Array((values.length / 32) * 34), view = new DataView(out.buffer);
     for (let b = 0; b < values.length / 32; b++) {
       const block = values.subarray(b * 32, b * 32 + 32), scale = Math.max(...block.map(Math.abs)) / 127;
       view.setUint16(b * 34, float16Bits(scale), true);
       block.forEach((x, i) => view.setInt8(b * 34 + 2 + i, scale > 0 ? Math.max(-127, Math.min(127, Math.round(x / scale))) : 0));
     }
-    return out;
+    return out.slice(start, count === undefined ? undefined : start + count);
   };
   return {
     ...source, readBytes,
-    tensors: new Map([...source.tensors].map(([name, t]) => [name, isMatrix(name) ? { ...t, dtype: 'Q8_0' } : t])),
+    tensors: new Map([...source.tensors].map(([name, t]) => [name, isMatrix(name) ? { ...t, dtype: 'Q8_0', byteLength: (t.shape[0]! * t.shape[1]! / 32) * 34 } : t])),
     readFloat32: (name) => (isMatrix(name) ? dequantizeQ8_0(readBytes(name)) : source.readFloat32(name)),
   };
 }

@@ -41,7 +41,7 @@ export class CompressedWeights {
     let offset = 0;
     for (const k of kept) {
       const bytes = compressedBytes(k.type, k.N, k.K), weight: CompressedWeight = { type: k.type, shape: [k.N, k.K], panels: fixedTensor(this.buffer, offset, [bytes / 4], 'i32', k.name) };
-      if (!dry) backend.upload(this.buffer, offset, panelsOf(k, source));
+      if (!dry) for (const [at, panels] of panelsOf(k, source)) backend.upload(this.buffer, offset + at, panels);
       this.weights.set(k.name, weight);
       let row = 0;
       for (const { name, shape } of k.members) { this.parts.set(name, { weight, row, rows: shape[0]! }); row += shape[0]!; }
@@ -78,14 +78,24 @@ function keep(name: string, members: readonly ParameterSpec[], source: TensorSou
   return { name, members, fileTypes, type, N: members.reduce((n, m) => n + m.shape[0]!, 0), K };
 }
 
-function panelsOf({ members, fileTypes, type, N, K }: Kept, source: TensorSource): Uint8Array {
-  const panels = new Uint8Array(compressedBytes(type, N, K));
-  let row = 0;
-  members.forEach(({ name, shape }, i) => {
-    const stored = source.tensors.get(name)!.dtype === fileTypes[i], bytes = stored ? source.readBytes(name) : fromFloat32(source.readFloat32(name), 'BF16');
-    requireFiniteBytes(name, fileTypes[i]!, bytes);
-    intoPanels(fileTypes[i]!, bytes, K, row, panels);
-    row += shape[0]!;
-  });
-  return panels;
+/** Bytes that are laid out at a time: a large weight never stands in memory twice. */
+const portion = 2 ** 21;
+
+/** Portions of a weight's panels and where they belong; each is laid out over the one before. */
+function* panelsOf({ members, fileTypes, type, N, K }: Kept, source: TensorSource): Generator<readonly [offset: number, panels: Uint8Array]> {
+  const atOnce = panelRows * Math.max(1, Math.floor(portion / panelBytes(type, K))), memory = new Uint8Array(compressedBytes(type, Math.min(N, atOnce), K));
+  for (let start = 0; start < N; start += atOnce) {
+    const end = Math.min(N, start + atOnce), panels = memory.subarray(0, compressedBytes(type, end - start, K)).fill(0);
+    let row = 0;
+    members.forEach(({ name, shape }, i) => {
+      const rows = shape[0]!, from = Math.max(start, row), to = Math.min(end, row + rows), { dtype, byteLength } = source.tensors.get(name)!;
+      if (from < to) {
+        const bytes = dtype === fileTypes[i] ? source.readBytes(name, (from - row) * (byteLength / rows), (to - from) * (byteLength / rows)) : fromFloat32(source.readFloat32(name, (from - row) * K, (to - from) * K), 'BF16');
+        requireFiniteBytes(name, fileTypes[i]!, bytes);
+        intoPanels(fileTypes[i]!, bytes, K, from - start, panels);
+      }
+      row += rows;
+    });
+    yield [(start / panelRows) * panelBytes(type, K), panels];
+  }
 }

@@ -34,7 +34,7 @@ function inBlocks(source: TensorSource, dtype: string): TensorSource {
     kept.set(name, bytes);
     return [name, { ...t, dtype, byteLength: bytes.length }];
   }));
-  return { ...source, tensors, readBytes: (name) => kept.get(name) ?? source.readBytes(name), readFloat32: (name) => (kept.has(name) ? dequantize(kept.get(name)!, dtype) : source.readFloat32(name)) };
+  return { ...source, tensors, readBytes: (name, start = 0, count = Infinity) => kept.get(name)?.slice(start, start + count) ?? source.readBytes(name, start, count), readFloat32: (name) => (kept.has(name) ? dequantize(kept.get(name)!, dtype) : source.readFloat32(name)) };
 }
 
 function batchOf(vocabulary: number, step: number): Batch {

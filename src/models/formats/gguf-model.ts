@@ -35,7 +35,7 @@ export function openGgufModel(path: string): ModelFiles {
 type Bytes = Uint8Array<ArrayBuffer>;
 type Floats = Float32Array<ArrayBuffer>;
 
-interface Source { readonly entry: TensorEntry; readonly bytes: () => Bytes; readonly floats: (start?: number, count?: number) => Floats }
+interface Source { readonly entry: TensorEntry; readonly bytes: (start?: number, count?: number) => Bytes; readonly floats: (start?: number, count?: number) => Floats }
 
 function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: GgufArchitecture): TensorSource {
   const sources = new Map<string, Source>(), known = new Set<string>(), parts = architecture.parts(config);
@@ -49,7 +49,7 @@ function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: G
   const lookUp = (name: string): Source => sources.get(name) ?? missingTensor(file.path, name);
   return {
     tensors: new Map([...sources].map(([name, { entry }]) => [name, entry])),
-    readBytes: (name) => lookUp(name).bytes(),
+    readBytes: (name, start, count) => lookUp(name).bytes(start, count),
     readFloat32: (name, start, count) => lookUp(name).floats(start, count),
     close: () => file.close(),
   };
@@ -61,14 +61,14 @@ function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]):
   const { dtype, byteLength } = stored, first = from[0]!;
   if (how.kind === 'same') {
     // A shape that differs is reported when the weights are read, with what config.json asks for.
-    yield { entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: () => file.readBytes(name), floats: (start, count) => file.readFloat32(name, start, count) };
+    yield { entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: (start, count) => file.readBytes(name, start, count), floats: (start, count) => file.readFloat32(name, start, count) };
     return;
   }
   if (how.kind === 'permuted') {
     const rows = stored.shape[0]!;
     if (how.headDim % 2 !== 0 || rows % how.headDim !== 0) throw formatError(file.path, `tensor ${quoted(name)} does not consist of heads of ${how.headDim} rows`);
     yield {
-      entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: () => unpermuteRows(file.readBytes(name), rows, how.headDim),
+      entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: (start, count) => slice(unpermuteRows(file.readBytes(name), rows, how.headDim), start, count),
       floats: (start, count) => range(unpermuteRows(file.readFloat32(name), rows, how.headDim), first, start, count),
     };
     return;
@@ -80,7 +80,7 @@ function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]):
     const [E, ...rest] = shape as [number, number, number], bytes = byteLength / E, values = elementCount(rest);
     for (const [e, expert] of from.entries()) {
       yield {
-        entry: { name: expert, dtype, shape: rest, byteLength: bytes }, bytes: () => file.readBytes(name).slice(e * bytes, (e + 1) * bytes),
+        entry: { name: expert, dtype, shape: rest, byteLength: bytes }, bytes: (start = 0, count = bytes - start) => file.readBytes(name, e * bytes + start, Math.min(count, bytes - start)),
         floats: (start = 0, count = values - start) => file.readFloat32(name, e * values + start, count),
       };
     }
@@ -90,10 +90,12 @@ function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]):
     const whole = (): Floats => joinParts(file.readFloat32(name), file.readFloat32(other), how), joined = [H * (nope + v), R];
     yield {
       entry: { name: first, dtype: 'F32', shape: joined, byteLength: elementCount(joined) * 4 },
-      bytes: () => new Uint8Array(whole().buffer), floats: (start, count) => range(whole(), first, start, count),
+      bytes: (start, count) => slice(new Uint8Array(whole().buffer), start, count), floats: (start, count) => range(whole(), first, start, count),
     };
   }
 }
+
+const slice = (all: Uint8Array<ArrayBuffer>, start = 0, count = all.length - start): Uint8Array<ArrayBuffer> => (start === 0 && count >= all.length ? all : all.slice(start, start + count));
 
 function range(all: Floats, name: string, start = 0, count = all.length - start): Floats {
   if (!(start >= 0 && count >= 0 && start + count <= all.length)) throw new RangeError(`elements ${start} to ${start + count} of ${name}`);
