@@ -1,13 +1,9 @@
 // Products with weights that stay as their file has them: y (T, N) = x (T, K) · wᵀ (+ bias), w of 4, 8 or 16 bits.
-// Layout (made by src/engine/panels.ts): panels of 16 rows, so that a vector's lanes are rows.
-//   16 bits: [K][16] halves, widened on the way; every element is one chain of fma over k, the bits of f32 `linear`.
-//   q4, q8: blocks of 32 along K. A panel is all its quants, then all its scales (f16):
-//     q4 [K/32][4][16 rows][4] bytes, the low half for k = 4g + j, the high half for k = 16 + 4g + j; [K/32][d 16, m 16]
-//     q8 [K/32][8][16 rows][4] bytes, w + 128 for k = 4g + j;                                         [K/32][d 16]
+// Layout: few-bits.h. 16 bits are widened on the way: every element is one chain of fma over k, the bits of f32 `linear`.
+// Fewer bits:
 //   x is rounded to 8 bits in blocks of 32 first: x ≈ s q, s = max|x| / 127 (as llama.cpp does). Then, per block,
-//     y = fma(d s, Σ w q, y); q4 also y = fma(m, s Σ q, y), over blocks in order.
+//     y = fma(d s, Σ w q, y), and y = fma(m, s Σ q, y) where the type has a minimum, over blocks in order.
 // The sums are integers, hence exact: the value is the same on every instruction set and for every batch.
-#include "half.h"
 #include "quantised-dot.h"
 #include "rows.h"
 
@@ -19,11 +15,6 @@ constexpr int64_t AHEAD = 8192;  // halves, to be fetched early: see fetchAhead 
 
 int64_t panelsOf(int64_t N) { return ceilDiv(N, PANEL); }
 int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-enum class Kind { Q4, Q8 };
-int64_t quantBytes(Kind kind) { return kind == Kind::Q4 ? 256 : 512; }  // a block of a panel
-int64_t scaleCount(Kind kind) { return kind == Kind::Q4 ? 32 : 16; }
-int64_t panelBytes(Kind kind, int64_t K) { return align64(K / BLOCK * (quantBytes(kind) + 2 * scaleCount(kind))); }
 
 /** Panels a task should take at least, so that it reads about 64 KiB. */
 int64_t panelsPerTask(int64_t bytes) { return most(1, least(16, 65536 / most(1, bytes))); }
@@ -45,11 +36,14 @@ void quantiseRows(Pool& pool, int64_t T, int64_t K, const float* x, int64_t ldx,
         storeInt(whole, bits(low * inverse + magic) - bits(magic));
         storeInt(whole + 16, bits(high * inverse + magic) - bits(magic));
         int8_t* q = to.quants + t * K + b * BLOCK;
-        int32_t sum = 0;
-        for (int i = 0; i < 32; i++) { q[i] = static_cast<int8_t>(whole[i]); sum += whole[i]; }
+        int32_t halves[2] = {0, 0};
+        for (int i = 0; i < 32; i++) { q[i] = static_cast<int8_t>(whole[i]); halves[i / 16] += whole[i]; }
+        const int32_t sum = halves[0] + halves[1];
         const float scale = largest / 127.0f;
         to.scales[t * blocks + b] = scale;
         to.sums[t * blocks + b] = sum;
+        to.halves[2 * (t * blocks + b)] = halves[0];
+        to.halves[2 * (t * blocks + b) + 1] = halves[1];
         to.scaledSums[t * blocks + b] = scale * static_cast<float>(sum);
       }
   });
@@ -57,9 +51,9 @@ void quantiseRows(Pool& pool, int64_t T, int64_t K, const float* x, int64_t ldx,
 
 Activations activations(Pool& pool, int64_t T, int64_t K) {
   const int64_t blocks = K / BLOCK, quants = align64(T * K), floats = align64(T * blocks * 4);
-  char* memory = static_cast<char*>(pool.scratch(0, static_cast<size_t>(quants + 3 * floats)));
-  return {reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(memory + quants), reinterpret_cast<float*>(memory + quants + floats),
-          reinterpret_cast<int32_t*>(memory + quants + 2 * floats)};
+  char* memory = static_cast<char*>(pool.scratch(0, static_cast<size_t>(quants + 5 * floats)));
+  const auto at = [&](int i) { return memory + quants + i * floats; };
+  return {reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(at(0)), reinterpret_cast<float*>(at(1)), reinterpret_cast<int32_t*>(at(2)), reinterpret_cast<int32_t*>(at(3))};
 }
 
 // ---- quantised products --------------------------------------------------------------------------------------------
@@ -71,24 +65,22 @@ TS_INLINE void finish(float* y, V16 sum, const float* bias, int64_t columns, boo
   store(y, sum, columns);
 }
 
-// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type: 0 q4, 1 q8]
+// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type]
 void linearQuantised(Pool& pool, const Command& c) {
   const int64_t T = c.dim(0), N = c.dim(1), K = c.dim(2), ldy = c.dim(4), blocks = K / BLOCK;
   const bool accumulate = c.flag(5);
-  const Kind kind = c.dim(6) == 1 ? Kind::Q8 : Kind::Q4;
-  const int64_t stride = panelBytes(kind, K), chunk = panelsPerTask(stride), panels = panelsOf(N);
+  const Few type = static_cast<Few>(c.dim(6));
+  const int64_t stride = panelBytes(type, K), chunk = panelsPerTask(stride), panels = panelsOf(N);
   const Activations x = activations(pool, T, K);
   quantiseRows(pool, T, K, c.f(0), c.dim(3), x);
   const uint8_t* weights = static_cast<const uint8_t*>(c.t[1]);
-  const PanelDot dot = kind == Kind::Q4 ? panelDotQ4() : panelDotQ8();
+  const PanelDot dot = panelDot(type);
   pool.parallel(ceilDiv(panels, chunk), [&](int64_t task, int) {
     for (int64_t p = task * chunk; p < least(panels, (task + 1) * chunk); p++) {
-      const uint8_t* quants = weights + p * stride;
-      const uint16_t* scales = reinterpret_cast<const uint16_t*>(quants + blocks * quantBytes(kind));
       for (int64_t t = 0; t < T; t += DOT_TOKENS) {
         const int count = static_cast<int>(least(DOT_TOKENS, T - t));
         V16 sums[DOT_TOKENS];
-        dot(count, blocks, K, quants, scales, x.from(t, K), sums);
+        dot(count, blocks, K, weights + p * stride, x.from(t, K), sums);
         for (int i = 0; i < count; i++)
           finish(c.f(2) + (t + i) * ldy + p * PANEL, sums[i], c.f(3) ? c.f(3) + p * PANEL : nullptr, N - p * PANEL, accumulate);
       }
@@ -156,36 +148,20 @@ void linearHalf(Pool& pool, const Command& c) {
 
 // ---- rows of an embedding ------------------------------------------------------------------------------------------
 
-// t = [ids, panels, out], a = [T, V, C, type: 0 q4, 1 q8, 2 f16, 3 bf16]
+// t = [ids, panels, out], a = [T, V, C, type]
 void embeddingCompressed(Pool& pool, const Command& c) {
-  const int64_t T = c.dim(0), V = c.dim(1), C = c.dim(2), type = c.dim(3), blocks = C / BLOCK;
+  const int64_t T = c.dim(0), V = c.dim(1), C = c.dim(2);
+  const Few type = static_cast<Few>(c.dim(3));
   const int32_t* ids = c.i32(0);
   for (int64_t t = 0; t < T; t++)
     if (ids[t] < 0 || ids[t] >= V) pool.fail("embeddingCompressed: entry %lld is %d, outside of 0 to %lld", static_cast<long long>(t), ids[t], static_cast<long long>(V - 1));
-  parallelRows(pool, T, C, [&](int64_t begin, int64_t end, int) {
+  parallelRows(pool, T, 4 * C, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; t++) {
-      const int64_t panel = ids[t] / PANEL, lane = ids[t] % PANEL;
-      float* out = c.f(2) + t * C;
-      if (type >= 2) {
-        const uint16_t* w = static_cast<const uint16_t*>(c.t[1]) + panel * C * PANEL + lane;
-        for (int64_t k = 0; k < C; k++) {
-          const uint32_t wide = static_cast<uint32_t>(w[k * PANEL]) << 16;
-          if (type == 3) memcpy(out + k, &wide, 4);
-          else out[k] = halfToFloat(w[k * PANEL]);
-        }
-        continue;
-      }
-      const Kind kind = type == 1 ? Kind::Q8 : Kind::Q4;
-      const uint8_t* quants = static_cast<const uint8_t*>(c.t[1]) + panel * panelBytes(kind, C);
-      const uint16_t* scales = reinterpret_cast<const uint16_t*>(quants + blocks * quantBytes(kind)) + lane;
-      for (int64_t k = 0; k < C; k++) {
-        const int64_t b = k / BLOCK, i = k % BLOCK;
-        const float d = halfToFloat(scales[b * scaleCount(kind)]);
-        if (kind == Kind::Q8) out[k] = d * static_cast<float>(quants[b * 512 + i / 4 * 64 + lane * 4 + i % 4] - 128);
-        else {
-          const uint8_t pair = quants[b * 256 + i % 16 / 4 * 64 + lane * 4 + i % 4];
-          out[k] = d * static_cast<float>(i < 16 ? pair & 15 : pair >> 4) + halfToFloat(scales[b * scaleCount(kind) + 16]);
-        }
+      const uint8_t* panel = static_cast<const uint8_t*>(c.t[1]) + ids[t] / PANEL * panelBytes(type, C);
+      for (int64_t k = 0; k < C; k += 16) {  // sixteen rows at once, of which one is wanted
+        alignas(64) float tile[256];
+        dequantiseTile(type, panel, C, k / 16, tile);
+        for (int64_t i = 0; i < 16 && k + i < C; i++) c.f(2)[t * C + k + i] = tile[16 * i + ids[t] % PANEL];
       }
     }
   });

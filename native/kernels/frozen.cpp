@@ -7,7 +7,7 @@ namespace {
 
 // t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type]
 void linearFrozen(Pool& pool, const Command& c) {
-  const FewBits w{static_cast<const uint8_t*>(c.t[1]), c.dim(2), c.dim(6)};
+  const FewBits w{static_cast<const uint8_t*>(c.t[1]), c.dim(2), static_cast<Few>(c.dim(6))};
   const Source source = forwardOf(w);
   Product p{c.dim(0), c.dim(1), c.dim(2), {c.f(0), c.dim(3), 1}, {}, c.f(2), c.dim(4), c.flag(5), c.f(3)};
   p.source = &source;
@@ -16,7 +16,7 @@ void linearFrozen(Pool& pool, const Command& c) {
 
 // t = [dy, panels, dx], a = [T, N, K, lddy, lddx, accumulate, type]
 void linearFrozenBackwardInput(Pool& pool, const Command& c) {
-  const FewBits w{static_cast<const uint8_t*>(c.t[1]), c.dim(2), c.dim(6)};
+  const FewBits w{static_cast<const uint8_t*>(c.t[1]), c.dim(2), static_cast<Few>(c.dim(6))};
   const Source source = backwardOf(w);
   Product p{c.dim(0), c.dim(2), c.dim(1), {c.f(0), c.dim(3), 1}, {}, c.f(2), c.dim(4), c.flag(5)};
   p.source = &source;

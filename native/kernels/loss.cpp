@@ -87,7 +87,7 @@ void crossEntropy(Pool& pool, const Command& c) {
   const float* w = c.f(1);
   float *dh = c.flag(11) ? c.f(10) : nullptr, *dw = c.flag(12) ? c.f(11) : nullptr, *z = c.f(13);
   const Rows rows{c};
-  const FewBits few{static_cast<const uint8_t*>(c.t[1]), C, c.dim(14) - 1};
+  const FewBits few{static_cast<const uint8_t*>(c.t[1]), C, static_cast<Few>(c.dim(14) - 1)};
   const Source toLogits = forwardOf(few), toHidden = backwardOf(few);
   const bool isFew = c.flag(14);
   for (int64_t first = 0; first < R; first += chunk) {

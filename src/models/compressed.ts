@@ -1,10 +1,11 @@
-// Weights that stay in few bits, for chat and serving and beneath adapters that train: as the file has them (Q4_0, Q4_1, Q8_0, F16, BF16), or all rounded
+// Weights that stay in few bits, for chat and serving and beneath adapters that train: as the file has them (Q4_0 … Q6_K, F16, BF16), or all rounded
 // to bf16. Norms, biases and expert stacks become f32. Weights in groups (q, k, v) are kept as one matrix if all
 // members have one type.
 
 import type { Backend } from '../engine/backend.ts';
 import type { CompressedWeight } from '../engine/ops/linear-compressed.ts';
-import { type CompressedType, canCompress, compressedBytes, compressedTypes, fromPanels, intoPanels, panelBytes, panelRows } from '../engine/panels.ts';
+import { type CompressedType, canCompress, compressedBytes, compressedTypes, fromPanels, panelBytes, panelRows } from '../engine/panels.ts';
+import { intoPanels } from '../engine/panels-from-files.ts';
 import { type DeviceBuffer, fixedTensor } from '../engine/tensor.ts';
 import { fromFloat32 } from './formats/dtypes.ts';
 import { requireFiniteBytes } from './formats/finite.ts';

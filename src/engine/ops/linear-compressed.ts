@@ -1,13 +1,14 @@
 // Linear on weights that stay in few bits (panels.ts): y = x wᵀ (+ bias).
 // For chat and serving, without a gradient:
 // 16 bits: widened on the way, every element one chain of fma over k: the same bits as `linear` on the same values.
-// q4, q8: x is rounded to 8 bits in blocks of 32, x ≈ s q with s = max|x| / 127 (llama.cpp does the same); per block
-//   y += d s Σ w q (an integer) and, for q4, y += m s Σ q. Fast mode: close to `linear`, not equal to it.
+// fewer: x is rounded to 8 bits in blocks of 32, x ≈ s q with s = max|x| / 127 (llama.cpp does the same); per block
+//   y += d s Σ w q (an integer) and, where the type has a minimum, y += m s Σ q. Fast mode: close to `linear`, not equal.
 // Beneath adapters that train (QLoRA, arXiv 2305.14314), `linearFrozen`: the bits of `linear` with the same values in f32,
 // and dx = dy w likewise; they are made where the product packs them, never a whole matrix.
 // T rows, K inputs, N outputs.
 
-import { type CompressedType, blockSize, compressedBytes, intoPanels, panelValue } from '../panels.ts';
+import { type CompressedType, blockSize, compressedBytes, compressedTypes, fromPanels } from '../panels.ts';
+import { intoPanels } from '../panels-from-files.ts';
 import type { Tape } from '../tape.ts';
 import { type Tensor, expectShape } from '../tensor.ts';
 import type { Kernel, View } from '../kernel.ts';
@@ -17,7 +18,8 @@ import type { Op } from './op.ts';
 /** A weight (N, K) in panels; its bytes travel as i32. */
 export interface CompressedWeight { readonly type: CompressedType; readonly shape: readonly [number, number]; readonly panels: Tensor }
 
-const quantised = ['q4', 'q8'] as const, halves = ['f16', 'bf16'] as const, all: readonly CompressedType[] = [...quantised, ...halves];
+/** In the order of native/few-bits.h. */
+const all: readonly CompressedType[] = ['q4', 'q8', 'f16', 'bf16', 'q5', 'q4k', 'q5k', 'q6k'], halves = ['f16', 'bf16'] as const;
 
 /** A type's number in kernels that know all of them. */
 export const typeNumber = (type: CompressedType): number => all.indexOf(type);
@@ -29,7 +31,7 @@ export function linearCompressed(tape: Tape, x: Tensor, w: CompressedWeight, bia
   const y = tape.temp([T, N], 'f32', 'linear'), half = halves.indexOf(w.type as 'f16');
   const sizes = [T, N, K, x.ld, y.ld, 0];
   if (half >= 0) tape.emit('linearHalf', [x, w.panels, y, bias], [...sizes, half]);
-  else tape.emit('linearQuantised', [x, w.panels, y, bias], [...sizes, quantised.indexOf(w.type as 'q4')]);
+  else tape.emit('linearQuantised', [x, w.panels, y, bias], [...sizes, typeNumber(w.type)]);
   return y;
 }
 
@@ -57,8 +59,9 @@ const bytesOf = (view: View): Uint8Array => new Uint8Array(view.buffer, view.byt
 
 /** A whole weight (N, K) as f32, for reference kernels. */
 export function valuesOf(type: number, panels: View, N: number, K: number): Float32Array {
-  const bytes = bytesOf(panels);
-  return Float32Array.from({ length: N * K }, (_, i) => panelValue(all[type]!, bytes, K, Math.floor(i / K), i % K));
+  const values = new Float32Array(N * K);
+  fromPanels(all[type]!, bytesOf(panels), K, 0, N, values);
+  return values;
 }
 
 /** A row rounded to 8 bits and back, in the steps that the native kernels take. */
@@ -81,8 +84,7 @@ function nearest(x: number): number {
 
 function product(types: readonly CompressedType[]): (t: readonly View[], a: readonly number[]) => void {
   return ([x, panels, y, bias], [T, N, K, ldx, ldy, accumulate, kind]) => {
-    const type = types[kind!]!, bytes = bytesOf(panels!), isHalf = type === 'f16' || type === 'bf16';
-    const weights = Float64Array.from({ length: N! * K! }, (_, i) => panelValue(type, bytes, K!, Math.floor(i / K!), i % K!));
+    const type = types[kind!]!, isHalf = type === 'f16' || type === 'bf16', weights = valuesOf(all.indexOf(type), panels!, N!, K!);
     for (let t = 0; t < T!; t++) {
       const row = isHalf ? x!.subarray(t * ldx!, t * ldx! + K!) : rounded(x!, t * ldx!, K!);
       for (let n = 0; n < N!; n++) {
@@ -96,25 +98,29 @@ function product(types: readonly CompressedType[]): (t: readonly View[], a: read
 
 const multiplyAdds = (a: readonly number[]) => ({ model: 2 * a[0]! * a[1]! * a[2]! });
 
+const blockBytes: Readonly<Record<string, number>> = { Q4_0: 18, Q4_1: 20, Q5_0: 22, Q5_1: 24, Q8_0: 34, Q4_K: 144, Q5_K: 176, Q6_K: 210 };
+
 /** A weight of arbitrary bytes with scales near 1/64, for tests. */
 function sampleWeight(tape: Tape, fileType: string, type: CompressedType, N: number, K: number): CompressedWeight {
   const panels = new Uint8Array(compressedBytes(type, N, K));
-  const size = { Q4_0: 18, Q4_1: 20, Q8_0: 34 }[fileType], values = size ? (N * K / blockSize) * size : N * K * 2;
+  const size = blockBytes[fileType], values = size ? (N * K / (fileType.endsWith('_K') ? 256 : blockSize)) * size : N * K * 2;
   const bytes = Uint8Array.from({ length: values }, (_, i) => (i * 131 + (i >> 5) * 89 + 7) & 255);
   // The high byte of each f16 (or bf16): sign and exponent of numbers between 2⁻⁷ and 2⁻⁴.
-  if (size) for (let b = 0; b < values; b += size) { bytes[b + 1] = 0x20 | (b & 7); if (fileType === 'Q4_1') bytes[b + 3] = 0xa4 | (b & 3); }
+  if (fileType === 'Q6_K') for (let b = 208; b < values; b += 210) bytes[b + 1] = 0x08 | (b & 3);
+  else if (size) for (let b = 0; b < values; b += size) { bytes[b + 1] = (fileType.endsWith('_K') ? 0x10 : 0x20) | (b & 3); if (fileType.endsWith('_1')) bytes[b + 3] = 0xa4 | (b & 3); else if (fileType.endsWith('_K')) bytes[b + 3] = 0x14 | (b & 3); }
   else for (let i = 1; i < values; i += 2) bytes[i] = (type === 'f16' ? 0x28 : 0x3c) | (i * 7 & 0x83);
   intoPanels(fileType, bytes, K, 0, panels);
   return { type, shape: [N, K], panels: tape.input(new Int32Array(panels.buffer)) };
 }
 
 const overF32 = (name: string): Kernel['reference'] => linearKernels.find((k) => k.name === name)!.reference;
-const shapes = [[1, 16, 32], [3, 37, 96], [9, 130, 64], [17, 5, 608]] as const;
+const shapesFor = (fileType: string): readonly (readonly [number, number, number])[] =>
+  (fileType.endsWith('_K') ? [[1, 16, 256], [9, 37, 512], [3, 5, 1280]] : [[1, 16, 32], [3, 37, 96], [9, 130, 64], [17, 5, 608]]);
 
 export const linearCompressedOp: Op = {
   name: 'linearCompressed',
   kernels: [
-    { name: 'linearQuantised', flops: multiplyAdds, reference: product(quantised) }, // t = x, panels, y, bias?; a = T, N, K, ldx, ldy, accumulate, q4 or q8
+    { name: 'linearQuantised', flops: multiplyAdds, reference: product(all) }, // t = x, panels, y, bias?; a = T, N, K, ldx, ldy, accumulate, type
     { name: 'linearHalf', flops: multiplyAdds, reference: product(halves) }, // the same with f16 or bf16
     {
       name: 'linearFrozen', flops: multiplyAdds, // t = x, panels, y, bias?; a = T, N, K, ldx, ldy, accumulate, type
@@ -127,23 +133,22 @@ export const linearCompressedOp: Op = {
     {
       name: 'embeddingCompressed', // t = ids, panels, out; a = T, V, C, type
       reference: ([ids, panels, out], [T, , C, kind]) => {
-        const bytes = bytesOf(panels!);
-        for (let t = 0; t < T!; t++) for (let c = 0; c < C!; c++) out![t * C! + c] = panelValue(all[kind!]!, bytes, C!, ids![t]!, c);
+        for (let t = 0; t < T!; t++) fromPanels(all[kind!]!, bytesOf(panels!), C!, ids![t]!, 1, out!.subarray(t * C!, (t + 1) * C!));
       },
     },
   ],
-  samples: ([['Q4_0', 'q4'], ['Q4_1', 'q4'], ['Q8_0', 'q8'], ['F16', 'f16'], ['BF16', 'bf16']] as const).flatMap(([fileType, type]) => [
-    ...shapes.map(([T, N, K]) => ({
+  samples: Object.entries(compressedTypes).flatMap(([fileType, type]) => [
+    ...shapesFor(fileType).map(([T, N, K]) => ({
       label: `${fileType} T=${T} N=${N} K=${K}`, gradient: false, inputs: { x: [T, K], bias: [N] },
       record: (tape: Tape, { x, bias }: Readonly<Record<string, Tensor>>) => linearCompressed(tape, x!, sampleWeight(tape, fileType, type, N, K), bias!),
     })),
-    ...[...shapes, [3, 1312, 32], [2, 35, 1312]].map(([T, N, K]) => ({
+    ...[...shapesFor(fileType), ...(fileType.endsWith('_K') ? [[2, 1312, 256]] : [[3, 1312, 32], [2, 35, 1312]])].map(([T, N, K]) => ({
       label: `frozen ${fileType} T=${T} N=${N} K=${K}`, inputs: { x: [T!, K!], bias: [N!] }, constant: ['bias'], scale: 0.3,
       record: (tape: Tape, { x, bias }: Readonly<Record<string, Tensor>>) => linearFrozen(tape, x!, sampleWeight(tape, fileType, type, N!, K!), bias!),
     })),
     {
       label: `rows of ${fileType}`, gradient: false, inputs: {},
-      record: (tape: Tape) => embeddingCompressed(tape, tape.input(Int32Array.from([0, 36, 5, 16, 31])), sampleWeight(tape, fileType, type, 37, 64)),
+      record: (tape: Tape) => embeddingCompressed(tape, tape.input(Int32Array.from([0, 36, 5, 16, 31])), sampleWeight(tape, fileType, type, 37, fileType.endsWith('_K') ? 512 : 64)),
     },
   ]),
 };
