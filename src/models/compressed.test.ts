@@ -2,11 +2,20 @@
 // token's value does not depend on what else is in the batch in either case.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../engine/backend.ts';
 import { CpuBackend, nativeBuilt } from '../engine/backends/cpu/cpu.ts';
 import { ReferenceBackend } from '../engine/backends/reference/reference.ts';
+import { type CompressedWeight, embeddingCompressed, linearFrozen } from '../engine/ops/linear-compressed.ts';
+import { linear } from '../engine/ops/linear.ts';
+import { compressedBytes, compressedTypes, fromPanels } from '../engine/panels.ts';
+import { intoPanels } from '../engine/panels-from-files.ts';
+import { Arena, execute, read } from '../engine/program.ts';
+import { RandomStream } from '../engine/random.ts';
+import { Tape } from '../engine/tape.ts';
+import { fixedWith, normal } from '../engine/trials.ts';
 import { float16Bits } from './formats/dtypes.ts';
 import { dequantizeQ8_0 } from './formats/gguf-quants.ts';
 import type { TensorSource } from './formats/tensor-source.ts';
@@ -56,4 +65,30 @@ for (const backend of [new ReferenceBackend(), ...native]) test(`quantised weigh
   assert.deepEqual(await logitsOf(kept, ids.slice(0, 5)), got.slice(0, 5 * 16), 'alone as in company');
   assert.throws(() => kept.head, /few bits/);
   files.close();
+});
+
+const stored = JSON.parse(readFileSync(new URL('../../test/fixtures/gguf-dequantised.json', import.meta.url), 'utf8')) as Record<string, { blocks: string; values: string }>;
+const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(base64, 'base64'));
+
+for (const [fileType, type] of Object.entries(compressedTypes)) if (stored[fileType]) test(`${fileType} kept in few bits has gguf's values, and products with it have the bits of f32`, async () => {
+  const values = new Float32Array(bytesOf(stored[fileType]!.values).buffer), K = values.length, N = 19, T = 5;
+  const panels = new Uint8Array(compressedBytes(type, N, K)), into = new Float32Array(K);
+  for (let n = 0; n < N; n++) intoPanels(fileType, bytesOf(stored[fileType]!.blocks), K, n, panels);
+  fromPanels(type, panels, K, 17, 1, into);
+  into.forEach((x, k) => assert.ok(x === values[k], `value ${k} is ${x}, gguf has ${values[k]}`)); // −0 is 0
+  for (const backend of [new ReferenceBackend(), ...native]) {
+    const tape = new Tape({ training: true }), arena = new Arena(backend), wide = new Float32Array(N * K), random = new RandomStream(1, 0);
+    for (let n = 0; n < N; n++) wide.set(values, n * K);
+    const kept: CompressedWeight = { type, shape: [N, K], panels: tape.input(new Int32Array(panels.buffer)) }, x = fixedWith(backend, normal(random, T * K), [T, K], true), again = fixedWith(backend, normal(new RandomStream(1, 0), T * K), [T, K], true);
+    const results = [linearFrozen(tape, x, kept), linear(tape, again, tape.input(wide, [N, K])), embeddingCompressed(tape, tape.input(Int32Array.of(18, 0)), kept)].map((t) => tape.output(t));
+    const slope = normal(random, T * N);
+    for (const y of results.slice(0, 2)) tape.emit('axpby', [tape.input(slope, y.shape), tape.gradOf(y).tensor], [T * N, 1, 0]);
+    tape.backward();
+    const program = tape.finish(arena);
+    await execute(program);
+    const [frozen, plain, rows] = results.map((t) => read(program, t));
+    assert.deepEqual(frozen, plain);
+    assert.deepEqual(read(program, x.grad!), read(program, again.grad!));
+    rows!.forEach((v, k) => assert.ok(v === values[k % K]));
+  }
 });
