@@ -3,7 +3,7 @@
 // machine and fail where CI is set, naming the command that gets it.
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,17 +27,26 @@ function tiefsuche(...args: string[]): { status: number | null; out: { passed: b
 }
 
 /** A random model of test/fixtures/tiny with a tokenizer of letters. */
-function tiny(name: string): string {
+function tiny(name: string, settings: object = {}): string {
   const from = join(root, 'test/fixtures/tiny', name), to = join(place, `model-${name}`);
   mkdirSync(to, { recursive: true });
-  for (const file of ['model.safetensors', 'config.json']) cpSync(join(from, file), join(to, file));
+  cpSync(join(from, 'model.safetensors'), join(to, 'model.safetensors'));
+  writeFileSync(join(to, 'config.json'), JSON.stringify({ ...JSON.parse(readFileSync(join(from, 'config.json'), 'utf8')) as object, ...settings }));
   const { tokenizerJson, tokenizerConfig } = charTokenizer([...'abcdefghij äß€\n1'], { tokens: ['<e>', '<u>'], eos: '<e>', unk: '<u>' });
   writeFileSync(join(to, 'tokenizer.json'), JSON.stringify(tokenizerJson));
   writeFileSync(join(to, 'tokenizer_config.json'), JSON.stringify(tokenizerConfig));
   return to;
 }
 
-for (const [name, model] of [['a real llama', (): string => real], ...['llama', 'qwen2', 'qwen3', 'deepseek-v3', 'deepseek-v3-groups', 'deepseek-v3-qlora-yarn'].map((n) => [n, (): string => tiny(n)] as const)] as const) {
+const models: readonly (readonly [name: string, model: () => string])[] = [
+  ['a real llama', () => real],
+  ...['llama', 'llama3-rope', 'qwen2', 'qwen3', 'deepseek-v2', 'deepseek-v3', 'deepseek-v3-groups', 'deepseek-v3-qlora-yarn'].map((n) => [n, (): string => tiny(n)] as const),
+  // The same weights under settings that a GGUF file can say.
+  ['smollm3', () => tiny('smollm3', { no_rope_layers: [1, 1, 1, 0], no_rope_layer_interval: 4, use_sliding_window: false, sliding_window: null, layer_types: null })],
+  ['qwen3-moe', () => tiny('qwen3-moe', { num_hidden_layers: 1, mlp_only_layers: [] })],
+];
+
+for (const [name, model] of models) {
   test(`${name} in F32 says the same in llama.cpp`, needsLlama, () => {
     if (!installed) throw new Error(missing);
     const out = join(place, `out-${name.replaceAll(' ', '-')}`), { status, out: { passed, parity } } = tiefsuche('export', model(), '--to', 'gguf', '--out', out);
@@ -67,4 +76,33 @@ test('a folder that holds something else is not replaced, and a failing export l
   const none = join(place, 'none');
   assert.equal(tiefsuche('export', real, '--to', 'hf', '--format', 'Q8_0', '--out', none).out.error?.code, 'USAGE');
   assert.equal(existsSync(none), false);
+});
+
+test('an engine that says otherwise fails the export, and nothing is kept; --force keeps it, marked', () => {
+  // In the place of transformers: answers with the model's own tokens and logits that know nothing.
+  const liar = join(place, 'liar.mjs'), out = join(place, 'disputed');
+  writeFileSync(liar, `#!${process.execPath}
+import { readFileSync, writeFileSync } from 'node:fs';
+if (process.argv[2] === '-c') process.exit(0);
+const r = JSON.parse(readFileSync(0, 'utf8')), vocab = JSON.parse(readFileSync(r.model + '/config.json', 'utf8')).vocab_size;
+writeFileSync(r.logits, new Float32Array(vocab * r.ids.reduce((n, ids) => n + ids.length, 0)));
+console.log(JSON.stringify({ engine: 'a liar', vocab, texts: r.texts.map(() => []), template: null, greedy: [0] }));
+`, { mode: 0o755 });
+  const refused = tiefsuche('export', real, '--to', 'hf', '--out', out, '--python', liar);
+  assert.equal(refused.out.error?.code, 'MISMATCH');
+  assert.equal(existsSync(out), false);
+  const forced = tiefsuche('export', real, '--to', 'hf', '--out', out, '--python', liar, '--force');
+  assert.deepEqual([forced.status, forced.out.passed], [0, false]);
+  const record = JSON.parse(readFileSync(join(out, 'parity.json'), 'utf8')) as { passed: boolean; forced: boolean; problems: string[] };
+  assert.ok(!record.passed && record.forced && record.problems.some((p) => /a liar/.test(p)));
+});
+
+test('a disk that is full in the middle of an export: an error with a code, and nothing under the name', { skip: process.platform === 'win32' }, () => {
+  const out = join(place, 'full');
+  for (const [to, kibibytes] of [['gguf', 900], ['hf', 1200]] as const) {
+    const { status, stderr } = spawnSync('bash', ['-c', `ulimit -f ${kibibytes} && exec "$@"`, 'bash', process.execPath, '--import', 'tsx', 'src/cli/main.ts', 'export', real, '--to', to, '--out', out, '--json'], { cwd: root, encoding: 'utf8', env: { ...process.env, TIEFSUCHE_HOME: join(place, 'home') } });
+    assert.equal(status, 3, stderr);
+    assert.equal((JSON.parse(stderr.trim()) as { error: { code: string } }).error.code, 'DISK');
+    assert.deepEqual(readdirSync(place).filter((n) => n.includes('full')), []);
+  }
 });

@@ -2,12 +2,16 @@
 // Writing goes from Hugging Face's tensors to the parts (makePart); gguf-model.ts goes the other way.
 //   llama (and mistral, which is llama there): rows of q and k permuted for rotary pairs (2j, 2j+1); per head of d rows
 //     Hugging Face's row t d/2 + j is GGUF's row 2j + t. qwen2 and qwen3 rotate halves there too: no permutation.
-//   deepseek2 (our deepseek_v3): expert matrices stacked (E, out, in); kv_b_proj (H (nope + v), R) split for absorbed
+//   smollm3 is llama with layers that do not rotate; qwen3moe is qwen3 with experts; rope_freqs holds Llama 3's scaling.
+//   deepseek2 (our deepseek_v3 and deepseek_v2): expert matrices stacked (E, out, in); kv_b_proj (H (nope + v), R) split for absorbed
 //     attention into attn_k_b (H, R, nope), transposed per head, and attn_v_b (H, v, R). MTP modules have no place.
 // Source: llama.cpp conversion (LlamaModel, Qwen2Model, DeepseekV2Model) and gguf-py constants, read, not copied.
 
 import { TiefsucheError } from '../../errors.ts';
+import { ropeFrequencies } from '../../engine/rope-table.ts';
 import { boolean, integer, number, positive, ropeOf, type ConfigJson } from '../config.ts';
+import { qwen3Moe } from '../qwen3-moe.ts';
+import { smollm3 } from '../smollm3.ts';
 import type { TypedValue } from './gguf-build.ts';
 
 /** A GGUF tensor, made of Hugging Face tensors. */
@@ -26,12 +30,14 @@ export interface GgufPart {
 export type Making =
   | { readonly kind: 'same' } | { readonly kind: 'stacked' }
   | { readonly kind: 'permuted'; readonly headDim: number }
+  | { readonly kind: 'computed'; readonly values: () => Float32Array }
   | { readonly kind: 'keys' | 'values'; readonly H: number; readonly nope: number; readonly v: number; readonly R: number };
 
 /** Values of a GGUF tensor from Hugging Face's. */
 export function makePart({ from, shape, how }: GgufPart, read: (name: string) => Float32Array): Float32Array {
   switch (how.kind) {
     case 'same': return read(from[0]!);
+    case 'computed': return how.values();
     case 'permuted': return permuteRows(read(from[0]!), shape[0]!, how.headDim);
     case 'keys': return keyPart(read(from[0]!), how);
     case 'values': return valuePart(read(from[0]!), how);
@@ -92,27 +98,55 @@ const dense = (at: string, layer: string, C: number, F: number, suffix = ''): Gg
 ];
 
 function commonKeys(config: ConfigJson, rotated: number): [string, TypedValue][] {
-  const rope = ropeOf(config, rotated), { yarn, linear } = rope;
-  if (rope.llama3) refuse('rotations are scaled as in Llama 3.1');
+  const rope = ropeOf(config, rotated), { yarn, linear, llama3 } = rope;
   return [
     ['vocab_size', u32(positive(config, 'vocab_size'))], ['context_length', u32(positive(config, 'max_position_embeddings', 2048))],
     ['embedding_length', u32(positive(config, 'hidden_size'))], ['block_count', u32(positive(config, 'num_hidden_layers'))],
     ['feed_forward_length', u32(positive(config, 'intermediate_size'))], ['attention.head_count', u32(positive(config, 'num_attention_heads'))],
     ['attention.layer_norm_rms_epsilon', f32(number(config, 'rms_norm_eps', 1e-6))], ['rope.freq_base', f32(rope.theta)], ['rope.dimension_count', u32(rotated)],
+    // What rope_freqs says needs no key; the length it was made from lets a reader find Hugging Face's settings again.
+    ...(llama3 ? [['rope.scaling.original_context_length', u32(llama3.originalMaxPositions)]] as [string, TypedValue][] : []),
     ...(linear === undefined ? [] : [['rope.scaling.type', string('linear')], ['rope.scaling.factor', f32(linear)]] as [string, TypedValue][]),
     ...(yarn ? [['rope.scaling.type', string('yarn')], ['rope.scaling.factor', f32(yarn.factor)], ['rope.scaling.original_context_length', u32(yarn.originalMaxPositions)],
       ['rope.scaling.yarn_beta_fast', f32(yarn.betaFast)], ['rope.scaling.yarn_beta_slow', f32(yarn.betaSlow)]] as [string, TypedValue][] : []),
   ];
 }
 
-interface DenseVariant { readonly modelType: string; readonly name: string; readonly permuted: boolean; readonly biases: (config: ConfigJson) => { qkv: boolean; output: boolean }; readonly norms: boolean }
+/** Llama 3's scaled rotations: what each frequency is divided by, in a tensor of its own. */
+function ropeFactors(config: ConfigJson, rotated: number): GgufPart[] {
+  const rope = ropeOf(config, rotated);
+  if (!rope.llama3) return [];
+  const plain = ropeFrequencies({ dim: rope.dim, theta: rope.theta }), scaled = ropeFrequencies(rope);
+  return [{ name: 'rope_freqs.weight', shape: [rotated / 2], from: [], exact: true, how: { kind: 'computed', values: () => Float32Array.from(plain, (f, i) => f / scaled[i]!) } }];
+}
+
+interface DenseVariant {
+  readonly modelType: string;
+  readonly name: string;
+  readonly permuted: boolean;
+  readonly biases: (config: ConfigJson) => { qkv: boolean; output: boolean };
+  readonly norms: boolean;
+  /** Refuses what the architecture of this name does not do. */
+  readonly check?: (config: ConfigJson) => void;
+  /** Routed experts in every layer instead of one MLP. */
+  readonly experts?: (config: ConfigJson) => { readonly E: number; readonly F: number; readonly used: number };
+}
+
+/** The experts' matrices of one projection on top of each other. */
+const stacked = (name: string, E: number, rows: number, cols: number, mlp: string, projection: string): GgufPart =>
+  ({ name, shape: [E, rows, cols], from: Array.from({ length: E }, (_, e) => `${mlp}.experts.${e}.${projection}.weight`), exact: false, how: { kind: 'stacked' } });
 
 const heads = (config: ConfigJson): { Hq: number; Hkv: number; D: number } => {
   const Hq = positive(config, 'num_attention_heads');
   return { Hq, Hkv: positive(config, 'num_key_value_heads', Hq), D: positive(config, 'head_dim', positive(config, 'hidden_size') / Hq) };
 };
 
-function denseArchitecture({ modelType, name, permuted, biases, norms }: DenseVariant): GgufArchitecture {
+const expertParts = (at: string, mlp: string, C: number, E: number, F: number): GgufPart[] => [
+  plain(`${at}.ffn_gate_inp.weight`, [E, C], `${mlp}.gate.weight`, true),
+  stacked(`${at}.ffn_gate_exps.weight`, E, F, C, mlp, 'gate_proj'), stacked(`${at}.ffn_up_exps.weight`, E, F, C, mlp, 'up_proj'), stacked(`${at}.ffn_down_exps.weight`, E, C, F, mlp, 'down_proj'),
+];
+
+function denseArchitecture({ modelType, name, permuted, biases, norms, check, experts }: DenseVariant): GgufArchitecture {
   return {
     modelType, name,
     keys(config) {
@@ -120,10 +154,15 @@ function denseArchitecture({ modelType, name, permuted, biases, norms }: DenseVa
       const slides = modelType === 'mistral' || config['use_sliding_window'] === true || (Array.isArray(types) && types.includes('sliding_attention'));
       if (slides && typeof window === 'number' && window < positive(config, 'max_position_embeddings', 2048)) refuse(`the layers of ${name} see only ${window} tokens`);
       if (name === 'llama' && ropeOf(config, D).yarn?.mscaleAllDim) refuse('its rotations are scaled by mscale');
-      return new Map([...commonKeys(config, D), ['attention.head_count_kv', u32(Hkv)], ['attention.key_length', u32(D)], ['attention.value_length', u32(D)]]);
+      check?.(config);
+      const routed = experts?.(config);
+      return new Map([
+        ...commonKeys(config, D), ['attention.head_count_kv', u32(Hkv)], ['attention.key_length', u32(D)], ['attention.value_length', u32(D)],
+        ...(routed ? [['expert_count', u32(routed.E)], ['expert_used_count', u32(routed.used)], ['expert_feed_forward_length', u32(routed.F)]] as [string, TypedValue][] : []),
+      ]);
     },
     parts(config) {
-      const { Hq, Hkv, D } = heads(config), C = positive(config, 'hidden_size'), F = positive(config, 'intermediate_size'), { qkv, output } = biases(config);
+      const { Hq, Hkv, D } = heads(config), C = positive(config, 'hidden_size'), F = positive(config, 'intermediate_size'), { qkv, output } = biases(config), routed = experts?.(config);
       const turned = (part: GgufPart): GgufPart => (permuted ? { ...part, how: { kind: 'permuted', headDim: D } } : part);
       const layer = (i: number): GgufPart[] => {
         const at = `blk.${i}`, self = `model.layers.${i}.self_attn`;
@@ -136,10 +175,11 @@ function denseArchitecture({ modelType, name, permuted, biases, norms }: DenseVa
           }),
           ...(norms ? [plain(`${at}.attn_q_norm.weight`, [D], `${self}.q_norm.weight`), plain(`${at}.attn_k_norm.weight`, [D], `${self}.k_norm.weight`)] : []),
           plain(`${at}.attn_output.weight`, [C, Hq * D], `${self}.o_proj.weight`), ...(output ? [plain(`${at}.attn_output.bias`, [C], `${self}.o_proj.bias`)] : []),
-          plain(`${at}.ffn_norm.weight`, [C], `model.layers.${i}.post_attention_layernorm.weight`), ...dense(at, `model.layers.${i}.mlp`, C, F),
+          plain(`${at}.ffn_norm.weight`, [C], `model.layers.${i}.post_attention_layernorm.weight`),
+          ...(routed ? expertParts(at, `model.layers.${i}.mlp`, C, routed.E, routed.F) : dense(at, `model.layers.${i}.mlp`, C, F)),
         ];
       };
-      return [...outer(config), ...Array.from({ length: positive(config, 'num_hidden_layers') }, (_, i) => layer(i)).flat()];
+      return [...outer(config), ...ropeFactors(config, D), ...Array.from({ length: positive(config, 'num_hidden_layers') }, (_, i) => layer(i)).flat()];
     },
     leftOut: () => false,
   };
@@ -177,10 +217,12 @@ function valuePart(b: Float32Array, { H, nope, v, R }: Split): Float32Array {
   return out;
 }
 
-const deepseek2: GgufArchitecture = {
-  modelType: 'deepseek_v3', name: 'deepseek2',
+/** V2 chooses experts by a softmax and has no bias that chooses; groups of experts are known for V3 only. */
+const deepseek2 = (modelType: 'deepseek_v2' | 'deepseek_v3'): GgufArchitecture => ({
+  modelType, name: 'deepseek2',
   keys(config) {
-    const s = deepseekSizes(config), { yarn } = ropeOf(config, s.rope);
+    const s = deepseekSizes(config), { yarn } = ropeOf(config, s.rope), second = modelType === 'deepseek_v2';
+    if (second && s.E > 0 && config['topk_method'] === 'group_limited_greedy' && positive(config, 'n_group', 1) > 1) refuse('DeepSeek-V2 chooses its experts by groups');
     if (!boolean(config, 'rope_interleave', true)) refuse('deepseek2 rotates halves');
     if (boolean(config, 'attention_bias', false)) refuse('deepseek2 has biases');
     if (yarn && yarn.mscale !== yarn.mscaleAllDim) refuse(`mscale (${yarn.mscale}) differs from mscale_all_dim (${yarn.mscaleAllDim})`);
@@ -192,16 +234,12 @@ const deepseek2: GgufArchitecture = {
       ...(yarn ? [['rope.scaling.yarn_log_multiplier', f32(0.1 * yarn.mscaleAllDim)] as const] : []),
       ['leading_dense_block_count', u32(s.E > 0 ? s.first : s.L)], ['expert_count', u32(s.E)], ['expert_used_count', u32(s.E > 0 ? positive(config, 'num_experts_per_tok', 1) : 0)],
       ['expert_shared_count', u32(s.shared)], ['expert_feed_forward_length', u32(s.expertF)], ['expert_weights_scale', f32(number(config, 'routed_scaling_factor', 1))],
-      ['expert_weights_norm', bool(boolean(config, 'norm_topk_prob', true))], ['expert_gating_func', u32(config['scoring_func'] === 'softmax' ? 1 : 2)],
-      ['expert_group_count', u32(positive(config, 'n_group', 1))], ['expert_group_used_count', u32(positive(config, 'topk_group', 1))],
+      ['expert_weights_norm', bool(boolean(config, 'norm_topk_prob', !second))], ['expert_gating_func', u32(second || config['scoring_func'] === 'softmax' ? 1 : 2)],
+      ...(second ? [] : [['expert_group_count', u32(positive(config, 'n_group', 1))], ['expert_group_used_count', u32(positive(config, 'topk_group', 1))]] as const),
     ]);
   },
   parts(config) {
     const s = deepseekSizes(config);
-    const stacked = (name: string, rows: number, cols: number, layer: string, projection: string): GgufPart => {
-      const from = Array.from({ length: s.E }, (_, e) => `${layer}.mlp.experts.${e}.${projection}.weight`);
-      return { name, shape: [s.E, rows, cols], from, exact: false, how: { kind: 'stacked' } };
-    };
     const layer = (i: number): GgufPart[] => {
       const at = `blk.${i}`, hf = `model.layers.${i}`, self = `${hf}.self_attn`, b = `${self}.kv_b_proj.weight`;
       return [
@@ -215,9 +253,7 @@ const deepseek2: GgufArchitecture = {
         { name: `${at}.attn_v_b.weight`, shape: [s.H, s.v, s.R], from: [b], exact: false, how: { kind: 'values', ...s } },
         plain(`${at}.attn_output.weight`, [s.C, s.H * s.v], `${self}.o_proj.weight`), plain(`${at}.ffn_norm.weight`, [s.C], `${hf}.post_attention_layernorm.weight`),
         ...(s.E === 0 || i < s.first ? dense(at, `${hf}.mlp`, s.C, s.F) : [
-          plain(`${at}.ffn_gate_inp.weight`, [s.E, s.C], `${hf}.mlp.gate.weight`, true), plain(`${at}.exp_probs_b.bias`, [s.E], `${hf}.mlp.gate.e_score_correction_bias`),
-          stacked(`${at}.ffn_gate_exps.weight`, s.expertF, s.C, hf, 'gate_proj'), stacked(`${at}.ffn_up_exps.weight`, s.expertF, s.C, hf, 'up_proj'),
-          stacked(`${at}.ffn_down_exps.weight`, s.C, s.expertF, hf, 'down_proj'),
+          ...expertParts(at, `${hf}.mlp`, s.C, s.E, s.expertF), ...(modelType === 'deepseek_v3' ? [plain(`${at}.exp_probs_b.bias`, [s.E], `${hf}.mlp.gate.e_score_correction_bias`)] : []),
           ...(s.shared > 0 ? dense(at, `${hf}.mlp.shared_experts`, s.C, s.shared * s.expertF, '_shexp') : []),
         ]),
       ];
@@ -225,7 +261,7 @@ const deepseek2: GgufArchitecture = {
     return [...outer(config), ...Array.from({ length: s.L }, (_, i) => layer(i)).flat()];
   },
   leftOut: (config, name) => Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= positive(config, 'num_hidden_layers'),
-};
+});
 
 const none = (): { qkv: boolean; output: boolean } => ({ qkv: false, output: false });
 
@@ -234,7 +270,27 @@ export const ggufArchitectures: readonly GgufArchitecture[] = [
   denseArchitecture({ modelType: 'mistral', name: 'llama', permuted: true, norms: false, biases: none }),
   denseArchitecture({ modelType: 'qwen2', name: 'qwen2', permuted: false, norms: false, biases: () => ({ qkv: true, output: false }) }),
   denseArchitecture({ modelType: 'qwen3', name: 'qwen3', permuted: false, norms: true, biases: (c) => ({ qkv: boolean(c, 'attention_bias', false), output: boolean(c, 'attention_bias', false) }) }),
-  deepseek2,
+  denseArchitecture({
+    modelType: 'smollm3', name: 'smollm3', permuted: true, norms: false, biases: (c) => ({ qkv: boolean(c, 'attention_bias', false), output: boolean(c, 'attention_bias', false) }),
+    check(config) { // llama.cpp leaves every fourth layer unrotated, and knows no other way
+      const settings = smollm3.settings(config)['no_rope_layers'] as number[];
+      if (settings.some((rotates, i) => (rotates === 1) !== ((i + 1) % 4 !== 0))) refuse('other layers than every fourth do not rotate');
+    },
+  }),
+  denseArchitecture({
+    modelType: 'qwen3_moe', name: 'qwen3moe', permuted: false, norms: true, biases: none,
+    check(config) {
+      const { mlp_only_layers: plainLayers, decoder_sparse_step: step, norm_topk_prob: normalise } = qwen3Moe.settings(config);
+      if ((plainLayers as unknown[]).length > 0 || step !== 1) refuse('some layers have no experts');
+      if (normalise !== true) refuse("the chosen experts' weights are not normalised");
+      if (boolean(config, 'attention_bias', false)) refuse('qwen3moe has biases');
+    },
+    experts(config) {
+      const { num_experts: E, num_experts_per_tok: used, moe_intermediate_size: F } = qwen3Moe.settings(config) as Record<string, number>;
+      return { E: E!, F: F!, used: used! };
+    },
+  }),
+  deepseek2('deepseek_v3'), deepseek2('deepseek_v2'),
 ];
 
 export function ggufArchitectureOf(modelType: unknown): GgufArchitecture {

@@ -2,6 +2,7 @@
 // Source: llama.cpp gguf-py constants (key names) and its loaders (defaults), read, not copied.
 
 import { formatError, quoted, unsupportedError } from './format-error.ts';
+import { ropeFrequencies } from '../../engine/rope-table.ts';
 import { ggufArchitectures } from './gguf-architectures.ts';
 import type { GgufFile } from './gguf.ts';
 import type { ModelConfig } from './model-files.ts';
@@ -15,11 +16,13 @@ export function shortestDecimal(value: number): number {
   return value;
 }
 
-const classNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
+const classNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', smollm3: 'SmolLM3ForCausalLM', qwen3_moe: 'Qwen3MoeForCausalLM', deepseek_v2: 'DeepseekV2ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
 
 export function ggufConfig(file: GgufFile): ModelConfig {
   const { path, metadata, tensors } = file, name = metadata.get('general.architecture');
-  const architecture = ggufArchitectures.find((a) => a.name === name);
+  // DeepSeek-V2 has no bias that chooses experts, V3 has.
+  const second = name === 'deepseek2' && ![...tensors.keys()].some((t) => t.endsWith('.exp_probs_b.bias')) && [...tensors.keys()].some((t) => t.endsWith('.ffn_gate_inp.weight'));
+  const architecture = ggufArchitectures.find((a) => a.name === name && (!second || a.modelType === 'deepseek_v2'));
   if (!architecture) {
     throw unsupportedError(path, `its architecture is ${quoted(name)}`, `GGUF files of ${[...new Set(ggufArchitectures.map((a) => a.name))].join(', ')} are read; for others, use the model's Hugging Face folder.`);
   }
@@ -44,14 +47,11 @@ export function ggufConfig(file: GgufFile): ModelConfig {
     if (typeof value !== 'boolean') throw formatError(path, `${key(k)} is ${quoted(value)}, not true or false`);
     return value;
   };
-  if (tensors.has('rope_freqs.weight')) {
-    throw unsupportedError(path, 'it scales its rotary frequencies (rope_freqs), as Llama 3.1 does', 'Use the Hugging Face folder, whose config.json says how.');
-  }
   const hidden = whole('embedding_length'), embedding = tensors.get('token_embd.weight');
   if (!embedding || embedding.shape.length !== 2 || embedding.shape[1] !== hidden) throw formatError(path, `token_embd.weight does not have rows of ${hidden}`);
   const id = (k: string): number | undefined => { const v = metadata.get(`tokenizer.ggml.${k}`); return typeof v === 'number' ? v : undefined; };
   const bos = id('bos_token_id'), eos = id('eos_token_id'), pad = id('padding_token_id');
-  const heads = whole('attention.head_count'), latent = architecture.modelType === 'deepseek_v3';
+  const heads = whole('attention.head_count'), latent = architecture.name === 'deepseek2';
   const scaling = metadata.get(key('rope.scaling.type'));
   if (scaling !== undefined && scaling !== 'none' && scaling !== 'linear' && scaling !== 'yarn') {
     throw unsupportedError(path, `its rotary scaling is ${quoted(scaling)}`, 'none, linear and yarn are read; use the Hugging Face folder.');
@@ -65,7 +65,7 @@ export function ggufConfig(file: GgufFile): ModelConfig {
     vocab_size: embedding.shape[0]!, hidden_size: hidden, intermediate_size: whole('feed_forward_length'),
     num_hidden_layers: blocks, num_attention_heads: heads, hidden_act: 'silu',
     max_position_embeddings: whole('context_length'), rms_norm_eps: number('attention.layer_norm_rms_epsilon'), rope_theta: number('rope.freq_base', 10000),
-    rope_scaling: scaling === undefined || scaling === 'none' ? null : {
+    rope_scaling: tensors.has('rope_freqs.weight') ? llama3Scaling(file, number('rope.freq_base', 10000), count('rope.scaling.original_context_length', 8192)) : scaling === undefined || scaling === 'none' ? null : {
       rope_type: scaling, factor: number('rope.scaling.factor'),
       ...(scaling === 'yarn' && {
         original_max_position_embeddings: whole('rope.scaling.original_context_length'), beta_fast: number('rope.scaling.yarn_beta_fast', 32), beta_slow: number('rope.scaling.yarn_beta_slow', 1),
@@ -88,11 +88,40 @@ export function ggufConfig(file: GgufFile): ModelConfig {
       ...common, num_key_value_heads: heads, q_lora_rank: qRank || null, kv_lora_rank: R, qk_nope_head_dim: wide - rope, qk_rope_head_dim: rope, v_head_dim: whole('attention.value_length_mla'),
       n_routed_experts: experts, n_shared_experts: count('expert_shared_count', 0), num_experts_per_tok: experts > 0 ? whole('expert_used_count') : 1, moe_intermediate_size: whole('expert_feed_forward_length', 1),
       first_k_dense_replace: count('leading_dense_block_count', 0), routed_scaling_factor: number('expert_weights_scale', 1), norm_topk_prob: flag('expert_weights_norm', false),
-      scoring_func: softmax ? 'softmax' : 'sigmoid', topk_method: 'noaux_tc', n_group: groups, topk_group: whole('expert_group_used_count', 1), rope_interleave: true,
+      scoring_func: softmax ? 'softmax' : 'sigmoid', topk_method: second ? 'greedy' : 'noaux_tc', n_group: groups, topk_group: whole('expert_group_used_count', 1), rope_interleave: true,
     };
   }
-  if (count('expert_count', 0) !== 0) throw unsupportedError(path, 'it is a mixture of experts', 'Dense files and deepseek2 are read; use the Hugging Face folder.');
+  const routed = architecture.modelType === 'qwen3_moe';
+  if (!routed && count('expert_count', 0) !== 0) throw unsupportedError(path, 'it is a mixture of experts', 'Dense files, qwen3moe and deepseek2 are read; use the Hugging Face folder.');
   const headDim = whole('attention.key_length', hidden / heads);
   if (whole('rope.dimension_count', headDim) !== headDim) throw unsupportedError(path, 'it rotates only a part of each head', 'Files that rotate whole heads are read.');
-  return { ...common, num_key_value_heads: whole('attention.head_count_kv', heads), head_dim: headDim, mlp_bias: tensors.has('blk.0.ffn_up.bias') };
+  return { ...common, num_key_value_heads: whole('attention.head_count_kv', heads), head_dim: headDim, mlp_bias: tensors.has('blk.0.ffn_up.bias'),
+    ...(architecture.modelType === 'smollm3' && { no_rope_layer_interval: 4, use_sliding_window: false }),
+    ...(routed && { num_experts: expertsOf(file, count('expert_count')), num_experts_per_tok: whole('expert_used_count'), moe_intermediate_size: whole('expert_feed_forward_length'), norm_topk_prob: true, decoder_sparse_step: 1, mlp_only_layers: [] }),
+  };
+}
+
+/** What is counted here becomes lists: the router must choose among as many. */
+function expertsOf({ path, tensors }: GgufFile, claimed: number): number {
+  const router = [...tensors].find(([tensor]) => tensor.endsWith('.ffn_gate_inp.weight'))?.[1].shape[0] ?? 0;
+  if (claimed !== router || claimed < 1) throw formatError(path, `expert_count is ${claimed}, but the router chooses among ${router}`);
+  return claimed;
+}
+
+/**
+ * Llama 3's settings from the factors in rope_freqs: factor r of a frequency f is 1 above some frequency, F below another,
+ * and between them 1/r = (1 − s)/F + s with s linear in f. Only the ratio of (original length, low, high) shows in
+ * factors, so the length is given; whether the settings found give the same factors is checked.
+ */
+function llama3Scaling(file: GgufFile, theta: number, original: number): Record<string, unknown> {
+  const factors = file.readFloat32('rope_freqs.weight'), dim = factors.length * 2, F = Math.max(...factors), found = { rope_type: 'llama3', factor: shortestDecimal(Math.fround(F)), original_max_position_embeddings: original };
+  const plain = ropeFrequencies({ dim, theta }), rotations = plain.map((f) => (original * f) / (2 * Math.PI));
+  const between = rotations.flatMap((x, i) => (factors[i]! > 1 + 1e-6 && factors[i]! < F * (1 - 1e-6) ? [{ x, s: (1 / factors[i]! - 1 / F) / (1 - 1 / F) }] : []));
+  const [first, last] = [between[0], between.at(-1)], slope = first && last && first !== last ? (first.s - last.s) / (first.x - last.x) : NaN;
+  const candidates = [{ low: 1, high: 4 }, ...(slope > 0 ? [{ low: first!.x - first!.s / slope, high: first!.x + (1 - first!.s) / slope }] : [])];
+  for (const { low, high } of candidates) {
+    const scaled = ropeFrequencies({ dim, theta, llama3: { factor: F, originalMaxPositions: original, lowFactor: low, highFactor: high } });
+    if (factors.every((r, i) => Math.abs(plain[i]! / scaled[i]! - r) <= 1e-5 * r)) return { ...found, low_freq_factor: low, high_freq_factor: high };
+  }
+  throw unsupportedError(file.path, 'its rope_freqs are not those of Llama 3', "Use the Hugging Face folder, whose config.json says how its rotations are scaled.");
 }

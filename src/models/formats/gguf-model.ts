@@ -56,7 +56,9 @@ function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: G
 }
 
 function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]): Generator<Source> {
-  const { name, from, shape, how } = part, stored = file.tensors.get(name);
+  const { name, from, shape, how } = part;
+  if (how.kind === 'computed') return; // gguf-config.ts has read what it says
+  const stored = file.tensors.get(name);
   if (!stored) missingTensor(file.path, name);
   const { dtype, byteLength } = stored, first = from[0]!;
   if (how.kind === 'same') {
