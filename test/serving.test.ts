@@ -170,6 +170,18 @@ test('seed, n, stop, lengths, logprobs, bias', async () => {
   assert.match(choiceOf(every).message.content, /^(<\|pad\|>){3}$/);
 });
 
+test('a conversation that is too long: refused with both numbers, or without its oldest turns where that is asked for', async () => {
+  const turn = { role: 'user' as const, content: 'Today is Friday. Which weekday is it in 62 days?' }, reply = { role: 'assistant' as const, content: 'Thursday' };
+  const long = [...Array.from({ length: 40 }, () => [turn, reply]).flat(), turn], refused = await post({ ...ask, messages: long });
+  assert.deepEqual([refused.status, refused.body.error!.code], [400, 'context_length_exceeded']);
+  assert.match(refused.body.error!.message, /320 tokens and the prompt has \d+/);
+  const cut = await post({ ...ask, messages: long, truncation: 'auto' }), { messages: left } = cut.body['truncated'] as { messages: number };
+  assert.ok(cut.status === 200 && left > 2 && left % 2 === 0 && usageOf(cut).prompt_tokens <= 240, `${left} of ${long.length}, ${usageOf(cut).prompt_tokens} tokens`);
+  assert.equal((await post({ ...ask, truncation: 'auto' })).body['truncated'], undefined, 'what fits is whole');
+  assert.equal((await post({ ...ask, truncation: 'auto', messages: [{ role: 'user', content: 'Monday '.repeat(400) }] })).body.error!.code, 'context_length_exceeded', 'the last question is never cut');
+  await assert.rejects(client.embeddings.create({ model: 'small', input: 'x' }), (e) => e instanceof OpenAI.BadRequestError && e.code === 'unsupported' && e.param === 'model');
+});
+
 test('what is wrong with a request is said in OpenAI\'s shape, and the next one works', async () => {
   const cases: [what: string, body: unknown, status: number, code: string, param: string | null][] = [
     ['no JSON', '{"model": ', 400, 'invalid_json', null],

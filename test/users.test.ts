@@ -4,18 +4,19 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
+import { Audit, type AuditRecord, auditFolder, purgeAudit, readAudit } from '../src/serving/audit.ts';
 import { routes } from '../src/serving/routes/index.ts';
 import { chatsFolder, requireOwner } from '../src/serving/user.ts';
 import { UserStore } from '../src/serving/users/user-store.ts';
 import { tiefsuche } from './interrupted-run.ts';
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)), home = temporaryHome(), store = new UserStore(home);
-let url = '', server: ChildProcess, operatorKey = '', userKey = '';
+let url = '', log = '', server: ChildProcess, operatorKey = '', userKey = '';
 
 before(async () => {
   cpSync(fileURLToPath(new URL('fixtures/thinker', import.meta.url)), join(home, 'runs', 'small', 'final'), { recursive: true });
@@ -23,7 +24,8 @@ before(async () => {
   await store.add('bert', 'user', 'staple of the month');
   operatorKey = store.addKey('anna', 'test').key;
   userKey = store.addKey('bert', 'test').key;
-  server = spawn(process.execPath, ['--import', 'tsx', main, 'serve', 'small', '--port', '0', '--json', '--name', 'chat.example.org', '--trust-proxy', '127.0.0.1', '--trust-header', 'X-Remote-User'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TIEFSUCHE_HOME: home } });
+  server = spawn(process.execPath, ['--import', 'tsx', main, 'serve', 'small', '--port', '0', '--json', '--name', 'chat.example.org', '--trust-proxy', '127.0.0.1', '--trust-header', 'X-Remote-User', '--audit', '--log', 'info'], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TIEFSUCHE_HOME: home } });
+  server.stderr!.on('data', (d) => { log += String(d); });
   for await (const line of createInterface({ input: server.stdout! })) { url = (JSON.parse(line) as { url: string }).url; break; }
 });
 after(async () => { server.kill('SIGTERM'); await once(server, 'exit'); });
@@ -110,6 +112,31 @@ test('a listed proxy says who it is for, and whether the browser speaks TLS', as
   assert.equal((await ask('/api/session', { headers: from('carol') })).body.error!.code, 'unknown_user');
   const { headers } = await ask('/api/session', { method: 'POST', headers: { 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https' }, body: { name: 'anna', password: 'correct horse battery' } });
   assert.match(headers.get('set-cookie')!, /; Secure/);
+});
+
+test('the record of answers: who, which model, how much; no texts; what a client that left had cost; and it is forgotten by the day', async () => {
+  const secret = 'Today is Monday. Which weekday is it in 30 days?', ask30 = (stream: boolean, signal?: AbortSignal) => fetch(`${url}/v1/chat/completions`, { method: 'POST', headers: { 'Content-Type': 'application/json', ...bearer(userKey) }, body: JSON.stringify({ model: 'small', stream, think: false, logit_bias: stream ? { 4: -100 } : {}, messages: [{ role: 'user', content: secret }] }), ...(signal && { signal }) });
+  const whole = (await (await ask30(false)).json()) as { id: string; usage: { prompt_tokens: number; completion_tokens: number } }, aborter = new AbortController();
+  await (await ask30(true, aborter.signal)).body!.getReader().read();
+  aborter.abort();
+  const records = (): AuditRecord[] => [...readAudit(home)];
+  for (let i = 0; i < 100 && !records().some((r) => r.finish[0] === 'client'); i++) await new Promise((r) => { setTimeout(r, 20); });
+  const mine = records().find((r) => r.id === whole.id)!, left = records().find((r) => r.finish[0] === 'client')!;
+  assert.deepEqual([mine.user, mine.model, mine.prompt_tokens, mine.completion_tokens, mine.finish], ['bert', 'small', whole.usage.prompt_tokens, whole.usage.completion_tokens, ['stop']]);
+  assert.ok(mine.joules! > 0 && mine.weights_sha256!.length === 64 && left.prompt_tokens > 0 && left.joules! > 0);
+  const folder = auditFolder(home), [file] = readdirSync(folder), text = readFileSync(join(folder, file!), 'utf8');
+  assert.doesNotMatch(text + log, /Monday|weekday|tfs_/, 'neither the record nor the log has texts or keys');
+  assert.equal(statSync(join(folder, file!)).mode & 0o777, 0o600);
+  assert.match(log, /"route":"\/v1\/chat\/completions","method":"POST","status":200,"user":"bert"/);
+  const [sum] = JSON.parse((await tiefsuche(['audit', 'sum', '--user', 'bert', '--json'], home)).out) as { answers: number; prompt_tokens: number }[];
+  assert.ok(sum!.answers >= 3 && sum!.prompt_tokens > 0);
+  assert.equal((await tiefsuche(['audit', 'purge', '--before', 'yesterday'], home)).status, 2);
+  assert.deepEqual(purgeAudit('2000-01-01', home), []);
+  assert.deepEqual(purgeAudit('2999-01-01', home), [file!.slice(0, 10)]);
+  assert.deepEqual(records(), []);
+
+  const kept = new Audit(true, temporaryHome());
+  assert.equal(kept.texts, true);
 });
 
 test('the command line: add by a pipe, list, key, remove; nobody is served without users', async () => {

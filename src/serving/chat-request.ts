@@ -39,6 +39,7 @@ export const chatRequestSchema = z.strictObject({
 
   max_completion_tokens: z.int().min(1).nullish().describe('Thinking included. Without it the context is the bound.'),
   max_tokens: z.int().min(1).nullish().describe('The older name of max_completion_tokens.'),
+  truncation: z.enum(['disabled', 'auto']).nullish().describe('auto: the oldest turns of a conversation that does not fit are left out, and the answer says how many (`truncated`). Otherwise it is refused.'),
   temperature: z.number().min(0).max(100).nullish().describe('Default 1. 0: always the likeliest token.'),
   top_p: z.number().gt(0).max(1).nullish(),
   top_k: z.int().min(0).nullish().describe('0: off.'),

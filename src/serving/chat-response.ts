@@ -12,7 +12,7 @@ const logprobsSchema = z.object({
 
 const ends = {
   finish_reason: z.enum(['stop', 'length', 'tool_calls']),
-  cut_short: z.enum(['time_limit', 'shutdown']).optional().describe('Why the server ended it.'),
+  cut_short: z.enum(['time_limit', 'shutdown', 'client']).optional().describe('Why the server ended it.'),
   thinking: z.object({ ended: z.enum(['natural', 'budget', 'length']).nullable().describe('null: there was no thought.'), tokens: z.int() }),
   timings: z.object({
     queue_ms: z.number(), prompt_n: z.int(), cache_n: z.int().describe('Prompt tokens that were in the cache already.'), prompt_ms: z.number(), prompt_per_second: z.number(),
@@ -33,16 +33,17 @@ const usageSchema = z.object({
 const toolCall = z.object({ id: z.string(), type: z.literal('function'), function: z.object({ name: z.string(), arguments: z.string().describe('JSON text of an object.') }) });
 const thought = { reasoning_content: z.string().optional(), reasoning: z.string().optional().describe('The same as reasoning_content.') };
 const head = { id: z.string(), created: z.int(), model: z.string() };
+const truncated = z.object({ messages: z.int() }).describe('Messages that were left out because the conversation did not fit.').optional();
 const seed = z.int().describe('Asked for again, it gives the same answer.');
 
 export const chatCompletionSchema = z.object({
-  ...head, object: z.literal('chat.completion'), seed,
+  ...head, object: z.literal('chat.completion'), seed, truncated,
   choices: z.array(z.object({ index: z.int(), message: z.object({ role: z.literal('assistant'), content: z.string().nullable(), ...thought, tool_calls: z.array(toolCall).optional(), refusal: z.null() }), logprobs: logprobsSchema.nullable(), ...ends })),
   usage: usageSchema,
 }).meta({ id: 'ChatCompletion' });
 
 export const chatChunkSchema = z.object({
-  ...head, object: z.literal('chat.completion.chunk'), seed: seed.optional(),
+  ...head, object: z.literal('chat.completion.chunk'), seed: seed.optional(), truncated,
   choices: z.array(z.object({
     index: z.int(), delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional(), ...thought, tool_calls: z.array(toolCall.extend({ index: z.int() })).optional().describe('Each call comes whole, in one chunk.') }), logprobs: logprobsSchema.nullable(),
     ...ends, finish_reason: ends.finish_reason.nullable(), thinking: ends.thinking.optional(), timings: ends.timings.optional(), energy: ends.energy.optional(),

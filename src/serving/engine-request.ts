@@ -92,6 +92,7 @@ export function engineRequest(body: ChatRequest): EngineRequest {
     messages: body.messages.map(chatMessage),
     variables: { ...(effort && effort !== 'none' && { reasoning_effort: effort }), ...kwargs },
     choices: body.n ?? 1,
+    truncate: body.truncation === 'auto',
     maxTokens,
     stop: typeof body.stop === 'string' ? [body.stop] : body.stop ?? [],
     sampling: {

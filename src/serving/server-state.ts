@@ -1,6 +1,8 @@
 // What the routes share: the models that are served, the limits, the counters, and the answers that are still open.
 
 import type { EngineAnswer, Engine } from './engines/engine.ts';
+import type { Audit } from './audit.ts';
+import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelStore } from './model-store.ts';
 import type { RunReader } from './studio/run-reader.ts';
@@ -39,6 +41,9 @@ export interface ServerState {
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
   readonly metrics: Metrics;
+  readonly log: Log;
+  /** Null: nothing is recorded. */
+  readonly audit: Audit | null;
   readonly open: Set<EngineAnswer>;
   readonly home: string;
   /** Loads and unloads models while the server runs. */

@@ -6,11 +6,13 @@ import { Hono } from 'hono';
 import type { Server } from 'node:http';
 import { TiefsucheError } from '../errors.ts';
 import { homeFolder } from '../home.ts';
+import { Audit } from './audit.ts';
 import { ApiError } from './api-error.ts';
-import { openWorkerEngine } from './engines/worker-engine.ts';
-import type { WorkerOptions } from './engines/engine-worker.ts';
+import { type EngineName, openEngine } from './engines/worker-engine.ts';
+import type { WorkerOptions } from './engines/worker-loop.ts';
 import { checkOrigin, closedPolicy, hostCheck, isLoopback, securityHeaders } from './guard.ts';
 import { asApiError } from './known-errors.ts';
+import { type LogLevel, makeLog } from './log.ts';
 import { makeMetrics } from './metrics.ts';
 import { ModelStore } from './model-store.ts';
 import type { RouteEnv } from './route.ts';
@@ -28,6 +30,12 @@ export interface ServeOptions {
   /** Further names under which it is reached, by a proxy or a name server. */
   readonly names: readonly string[];
   readonly proxies: TrustedProxies;
+  /** Null: ours, and llama.cpp for what ours cannot read. */
+  readonly engineName?: EngineName | null;
+  /** Lines on stderr; `warn` by default. */
+  readonly log?: LogLevel;
+  /** Keeps a record of every answer, with or without its texts. */
+  readonly audit?: 'figures' | 'texts' | null;
   /** 0: any that is free. */
   readonly port: number;
   readonly maxQueue: number;
@@ -58,7 +66,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const twice = models.find(({ id }, i) => models.findIndex((m) => m.id === id) < i);
   if (twice) throw new TiefsucheError('USAGE', `two models are called "${twice.id}"`, { hint: 'Their names are their ids in the API; rename one.' });
   const computing = new Int32Array(new SharedArrayBuffer(4)), home = options.home ?? homeFolder();
-  const store = new ModelStore(home, (path) => openWorkerEngine({ ...options.engine, path, computing }));
+  const store = new ModelStore(home, (path) => openEngine({ ...options.engine, path, computing }, options.engineName ?? null));
   try {
     for (const { id, path } of models) await store.load(id, path);
     const limits = {
@@ -66,7 +74,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       // 16 bytes a token is far more than any language takes; the rest is for short contexts.
       get bodyBytes() { return Math.max(2 ** 20, ...[...store.models.values()].map(({ engine }) => engine.description.context * 16)); },
     };
-    const state: ServerState = { host, names, identity, models: store.models, limits, metrics: makeMetrics(store.models), open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
+    const state: ServerState = { host, names, identity, models: store.models, limits, metrics: makeMetrics(store.models), log: makeLog(options.log ?? 'warn'), audit: options.audit ? new Audit(options.audit === 'texts', home) : null, open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
     await listen(server, host, options.port);
     const expire = (): void => { expireChats(home, readStudioSettings(home).retention_days); };
@@ -84,9 +92,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 export function makeApp(state: ServerState): Hono<RouteEnv> {
   const app = new Hono<RouteEnv>(), checkHost = hostCheck(state.host, state.names);
   app.use(async (c, next) => {
+    const begun = performance.now();
     await next(); // errors are answers by then
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
     if (!c.res.headers.has('Content-Security-Policy')) c.header('Content-Security-Policy', closedPolicy);
+    state.log.info({ route: c.get('route') ?? 'other', method: c.req.method, status: c.res.status, user: c.get('user')?.name ?? null, ms: Math.round(performance.now() - begun) }, 'request');
     state.metrics.requests.inc({ route: c.get('route') ?? 'other', status: String(c.res.status) });
   });
   app.use(async (c, next) => {
@@ -110,7 +120,7 @@ export function makeApp(state: ServerState): Hono<RouteEnv> {
   app.notFound((c) => { throw new ApiError(404, 'not_found', `there is no ${c.req.path} here; ${alternatives[c.req.path] ?? 'GET /openapi.json lists what there is'}`); });
   app.onError((error, c) => {
     const known = asApiError(error), told = known ?? new ApiError(500, 'internal', `something unexpected happened: ${error.message}`);
-    if (!known) console.error(error);
+    if (!known) state.log.error({ route: c.get('route') ?? 'other', error: error.stack }, 'fault');
     return c.json(told.body, told.status, told.headers);
   });
   return app;

@@ -17,7 +17,7 @@ function platformPackage(): string {
 
 export const engine: Command = {
   name: 'engine',
-  summary: 'install llama.cpp, to prove exports against it',
+  summary: 'install llama.cpp, to serve what ours cannot read and to prove exports against it',
   arguments: [{ name: '<action>', text: 'what to do', choices: ['install', 'list'] }, { name: '[engine]', text: 'which one', choices: ['llama'] }],
   reports: true,
   examples: [{ line: 'tiefsuche engine install llama', text: 'llama.cpp by node-llama-cpp: 85 MB, from the npm registry' }],

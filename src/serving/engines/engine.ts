@@ -43,6 +43,8 @@ export interface EngineRequest {
   /** Further names for the chat template. */
   readonly variables: Readonly<Record<string, unknown>>;
   readonly choices: number;
+  /** Leaves the oldest turns of a conversation that is too long out, and says so. */
+  readonly truncate: boolean;
   /** Null: as many as the context has room for. */
   readonly maxTokens: number | null;
   readonly stop: readonly string[];
@@ -90,8 +92,8 @@ export interface Piece {
   readonly logprobs?: { readonly thinking: boolean; readonly entry: TokenLogprobs };
 }
 
-/** Why a choice ended before the model ended it. */
-export type CutShort = 'time_limit' | 'shutdown';
+/** Why a choice ended before the model ended it; `client`: nobody listens any more. */
+export type CutShort = 'time_limit' | 'shutdown' | 'client';
 
 export interface ChoiceEnd {
   readonly type: 'end';
@@ -118,15 +120,16 @@ export type Refusal =
   | { readonly code: 'engine_failed'; readonly message: string };
 
 export type EngineEvent =
-  | { readonly type: 'prompt'; readonly tokens: number; readonly thinking: boolean }
+  /** `dropped`: messages that were left out because they did not fit. */
+  | { readonly type: 'prompt'; readonly tokens: number; readonly thinking: boolean; readonly dropped: number }
   | Piece
   | ChoiceEnd
   | { readonly type: 'refused'; readonly refusal: Refusal };
 
-/** An answer on its way. Ending the loop over it early cancels what is left. */
+/** An answer on its way. Ending the loop over it early cancels what is left; another loop hears how that ended. */
 export interface EngineAnswer extends AsyncIterable<EngineEvent> {
-  /** Ends every open choice within one token; with a reason the choices still report how they ended. */
-  cancel(reason?: CutShort): void;
+  /** Ends every open choice within one token; each still reports how it ended. */
+  cancel(reason: CutShort): void;
 }
 
 export interface Engine {
@@ -134,5 +137,7 @@ export interface Engine {
   /** Choices that are being computed or wait. */
   readonly pending: number;
   start(request: EngineRequest): EngineAnswer;
+  /** Vectors of texts, where the model gives them. */
+  embed?(texts: readonly string[]): Promise<{ readonly vectors: readonly (readonly number[])[]; readonly tokens: number }>;
   close(): Promise<void>;
 }

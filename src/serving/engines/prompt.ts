@@ -41,5 +41,22 @@ export function preparePrompt(text: TextSide, { messages: said, variables, think
   return { ids: encode(inside ? thinkClose : noThinking), inside: false, closed: true, mayThink: false };
 }
 
+/**
+ * The prompt, without the oldest turns where it does not fit and that was asked for. A quarter of the context is left for
+ * the answer (less if less was asked for); what the system says and the last question always stay.
+ */
+export function fittingPrompt(text: TextSide, request: Pick<EngineRequest, 'messages' | 'variables' | 'thinking' | 'tools' | 'truncate' | 'maxTokens'>, context: number): { readonly prompt: PreparedPrompt; readonly dropped: number } {
+  const whole = preparePrompt(text, request), room = Math.min(request.maxTokens ?? context, Math.ceil(context / 4));
+  if (!request.truncate || whole.ids.length + room <= context) return { prompt: whole, dropped: 0 };
+  const { messages } = request, head = messages.findIndex((m) => m.role !== 'system'), starts = messages.flatMap((m, i) => (i > head && m.role === 'user' ? [i] : []));
+  let prompt = whole, dropped = 0;
+  for (const start of starts) {
+    dropped = start - head;
+    prompt = preparePrompt(text, { ...request, messages: [...messages.slice(0, head), ...messages.slice(start)] });
+    if (prompt.ids.length + room <= context) break;
+  }
+  return { prompt, dropped };
+}
+
 /** Ids that end an answer. */
 export const endIds = (text: TextSide): ReadonlySet<number> => new Set(stopIds(text));

@@ -10,6 +10,7 @@ import { SortedTokens, type TokenMask, TokenMasks } from '../structured/token-ma
 import { toolFormatOf } from '../tools/index.ts';
 import type { ToolFormat } from '../tools/tool-format.ts';
 import type { EngineRequest } from './engine.ts';
+import { thinks } from './prompt.ts';
 
 export interface Rules {
   readonly masks: TokenMasks;
@@ -50,7 +51,7 @@ export class RuleBook {
   }
 
   private make(format: EngineRequest['format'], tools: EngineRequest['tools'], tokens: SortedTokens): Rules {
-    const l = new Language(), masks = new TokenMasks(tokens, l), { chatTemplate } = this.side, before = l.sequence(layout(l), layout(l));
+    const l = new Language(), masks = new TokenMasks(tokens, l), { chatTemplate } = this.side, before = thinks(this.side) ? l.sequence(layout(l), layout(l)) : l.empty; // line breaks behind a thought
     const start = format === null ? null : l.sequence(before, format.type === 'json_object' ? objectLanguage(l) : schemaLanguage(l, format.schema));
     if (tools === null) return { masks, tokens, start, tools: null };
     const known = toolFormatOf(chatTemplate);

@@ -1,27 +1,30 @@
 // An engine in a worker thread, seen from the server's thread: starts it, waits until its model is there, and hands its
 // events to whoever asked. When the thread dies, every open answer hears it, and so does the next one.
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { TiefsucheError, type ErrorCode } from '../../errors.ts';
+import { TiefsucheError, type ErrorCode, isTiefsucheError } from '../../errors.ts';
+import { llamaFolder } from '../../evaluation/other-engines.ts';
 import type { CutShort, Engine, EngineAnswer, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
-import type { FromWorker, ToWorker, WorkerOptions } from './engine-worker.ts';
+import type { FromWorker, ToWorker, WorkerOptions } from './worker-loop.ts';
 
 /** What was compiled; or, where this file itself runs from source, the source, for which a thread needs tsx to be asked again. */
-function startWorker(workerData: WorkerOptions): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./engine-worker.js', import.meta.url), { workerData });
-  const source = JSON.stringify(new URL('./engine-worker.ts', import.meta.url).href);
+function startWorker(name: 'engine-worker' | 'llama-worker', workerData: WorkerOptions): Worker {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, import.meta.url), { workerData });
+  const source = JSON.stringify(new URL(`./${name}.ts`, import.meta.url).href);
   return new Worker(`import('tsx/esm/api').then(({ register }) => { register(); return import(${source}); })`, { eval: true, workerData });
 }
 
 class Answer implements EngineAnswer {
   private readonly events: EngineEvent[] = [];
-  private readonly tell: (reason?: CutShort) => void;
+  private readonly tell: (reason: CutShort) => void;
   private open: number; // choices that have not ended
   private wake: (() => void) | null = null;
   /** Choices that are still open. */
   get pending(): number { return this.open; }
 
-  constructor(choices: number, tell: (reason?: CutShort) => void) {
+  constructor(choices: number, tell: (reason: CutShort) => void) {
     this.open = choices;
     this.tell = tell;
   }
@@ -34,11 +37,8 @@ class Answer implements EngineAnswer {
     this.wake?.();
   }
 
-  cancel(reason?: CutShort): void {
-    if (this.open === 0) return;
-    if (!reason) this.open = 0;
-    this.tell(reason);
-    this.wake?.();
+  cancel(reason: CutShort): void {
+    if (this.open > 0) this.tell(reason);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<EngineEvent> {
@@ -50,13 +50,26 @@ class Answer implements EngineAnswer {
         this.wake = null;
       }
     } finally {
-      this.cancel();
+      this.cancel('client');
     }
   }
 }
 
-export async function openWorkerEngine(options: WorkerOptions): Promise<Engine> {
-  const worker = startWorker(options);
+export type EngineName = 'tiefsuche' | 'llama';
+
+/** Opens a model with the engine that is named; else with ours, and with llama.cpp what ours cannot read, where it is installed. */
+export async function openEngine(options: WorkerOptions, name: EngineName | null): Promise<Engine> {
+  if (name !== null) return openWorkerEngine(name === 'llama' ? 'llama-worker' : 'engine-worker', options);
+  try { return await openWorkerEngine('engine-worker', options); } catch (error) {
+    const unread = isTiefsucheError(error) && (error.code === 'UNSUPPORTED' || error.code === 'FORMAT') && options.path.endsWith('.gguf');
+    if (!unread) throw error;
+    if (!existsSync(join(llamaFolder, 'node_modules', 'node-llama-cpp'))) throw new TiefsucheError(error.code, error.message, { hint: `${error.hint ?? ''} llama.cpp may read it: \`tiefsuche engine install llama\`.`.trim(), cause: error });
+    return openWorkerEngine('llama-worker', options);
+  }
+}
+
+async function openWorkerEngine(name: 'engine-worker' | 'llama-worker', options: WorkerOptions): Promise<Engine> {
+  const worker = startWorker(name, options);
   const answers = new Map<number, Answer>();
   let dead: string | null = null, next = 0;
   const post = (message: ToWorker): void => worker.postMessage(message);
@@ -87,10 +100,7 @@ export async function openWorkerEngine(options: WorkerOptions): Promise<Engine> 
     get pending() { return [...answers.values()].reduce((n, a) => n + a.pending, 0); },
     start(request: EngineRequest): EngineAnswer {
       const id = next++;
-      const answer = new Answer(request.choices, (reason) => {
-        if (!reason) answers.delete(id);
-        if (dead === null) post({ type: 'cancel', id, ...(reason && { reason }) });
-      });
+      const answer = new Answer(request.choices, (reason) => { if (dead === null) post({ type: 'cancel', id, reason }); });
       answers.set(id, answer);
       if (dead === null) post({ type: 'start', id, request });
       else die(dead);

@@ -3,6 +3,7 @@
 // say so (`cut_short`).
 
 import { randomBytes, randomUUID } from 'node:crypto';
+import { AnswerRecord } from '../answer-record.ts';
 import { ApiError } from '../api-error.ts';
 import { type ChatRequest, chatRequestSchema } from '../chat-request.ts';
 import { type ChatChunk, type ChatCompletion, type ToolCall, chatChunkSchema, chatCompletionSchema, closingFields, usageOf } from '../chat-response.ts';
@@ -22,12 +23,12 @@ export const chatCompletions: Route = {
   async answer(c, state) {
     const body = await readBody(c.req.raw, chatRequestSchema, state.limits.bodyBytes);
     const served = modelNamed(state, body.model), request = engineRequest(body);
-    const events = begin(c, state, served, request);
+    const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: served.id }, events = begin(c, state, served, request, head.id);
     const first = (await events.next()).value;
     if (first?.type !== 'prompt') await events.return(undefined);
     if (first?.type === 'refused') throw refused(first.refusal);
     if (first?.type !== 'prompt') return new Response(null, { status: 499 }); // it left before we began
-    const exchange = { served, request, events, promptTokens: first.tokens, head: { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: served.id } };
+    const exchange = { served, request, events, promptTokens: first.tokens, head, truncated: first.dropped > 0 ? { messages: first.dropped } : undefined };
     return body.stream ? streamed(exchange, body) : c.json(await whole(exchange));
   },
 };
@@ -37,10 +38,11 @@ interface Exchange {
   readonly request: EngineRequest;
   readonly events: AsyncGenerator<EngineEvent>;
   readonly promptTokens: number;
+  readonly truncated: { readonly messages: number } | undefined;
   readonly head: { readonly id: string; readonly created: number; readonly model: string };
 }
 
-function modelNamed({ models }: ServerState, name: string): ServedModel {
+export function modelNamed({ models }: ServerState, name: string): ServedModel {
   const found = models.get(name);
   if (!found) throw new ApiError(404, 'model_not_found', `there is no model "${name}" here; served: ${[...models.keys()].join(', ')}`, { param: 'model' });
   return found;
@@ -57,34 +59,39 @@ function refused(refusal: Refusal): ApiError {
 }
 
 /** Starts the answer, if there is room in the queue; its events are counted on their way. */
-function begin(c: RouteContext, state: ServerState, served: ServedModel, request: EngineRequest): AsyncGenerator<EngineEvent> {
-  const { engine, id: model } = served, { metrics, limits: { maxQueue, timeLimit }, open } = state;
+function begin(c: RouteContext, state: ServerState, served: ServedModel, request: EngineRequest, id: string): AsyncGenerator<EngineEvent> {
+  const { engine, id: model } = served, { metrics, limits: { maxQueue, timeLimit }, open, audit, log } = state;
   if (state.stopping) throw new ApiError(503, 'shutting_down', 'the server is stopping', { headers: { 'Retry-After': '5' } });
+  if (audit?.failure) throw new ApiError(503, 'audit_failed', `the record of answers cannot be written (${audit.failure}), and without one none is given`, { headers: { 'Retry-After': '60' } });
   const { pending, description: { slots } } = engine;
   if (pending > 0 && pending + request.choices > slots + maxQueue) {
     const seconds = Math.max(1, Math.ceil(((pending - slots + 1) / slots) * served.secondsPerChoice));
     throw new ApiError(429, 'queue_full', `${pending} answers are being computed or wait already; try again in ${seconds} s`, { headers: { 'Retry-After': String(seconds) } });
   }
-  const answer = engine.start(request);
+  const record = audit && new AnswerRecord(audit, id, c.get('user').name, served, request), answer = engine.start(request);
   open.add(answer);
   const { outgoing } = c.env;
-  const left = (): void => {
-    if (!outgoing.writableFinished) metrics.cutShort.inc({ model, reason: 'client' });
-    answer.cancel();
-  };
+  const left = (): void => answer.cancel('client'),
+    see = (event: EngineEvent): void => {
+      record?.see(event);
+      if (event.type === 'end') count(state, served, event);
+      if (event.type === 'prompt') metrics.tokens.inc({ model, kind: 'prompt' }, event.tokens);
+    };
   outgoing.once('close', left);
   const timer = setTimeout(() => answer.cancel('time_limit'), timeLimit * 1000).unref();
   return (async function* counted() {
     try {
       for await (const event of answer) {
-        if (event.type === 'end') count(state, served, event);
-        if (event.type === 'prompt') metrics.tokens.inc({ model, kind: 'prompt' }, event.tokens);
+        see(event);
         yield event;
       }
     } finally {
       clearTimeout(timer);
       outgoing.off('close', left);
+      for await (const event of answer) see(event); // whoever left early: what it had cost until then
       open.delete(answer);
+      await record?.write();
+      if (audit?.failure) log.error({ error: audit.failure }, 'audit');
     }
   })();
 }
@@ -102,7 +109,7 @@ function count({ metrics }: ServerState, served: ServedModel, end: ChoiceEnd): v
   served.secondsPerChoice = 0.8 * served.secondsPerChoice + 0.2 * (end.promptSeconds + end.decodeSeconds);
 }
 
-async function whole({ served, request, events, promptTokens, head }: Exchange): Promise<ChatCompletion> {
+async function whole({ served, request, events, promptTokens, head, truncated }: Exchange): Promise<ChatCompletion> {
   const texts = Array.from({ length: request.choices }, () => ({ thinking: '', content: '', calls: [] as ToolCall[], logprobs: { content: [] as TokenLogprobs[], reasoning: [] as TokenLogprobs[] } }));
   const ends: ChoiceEnd[] = [];
   for await (const event of events) {
@@ -119,7 +126,7 @@ async function whole({ served, request, events, promptTokens, head }: Exchange):
     throw new ApiError(503, ends[0]?.cutShort ?? 'client_left', 'the request was ended before its first token', { headers: { 'Retry-After': '5' } });
   }
   return {
-    ...head, object: 'chat.completion', seed: request.sampling.seed,
+    ...head, object: 'chat.completion', seed: request.sampling.seed, ...(truncated && { truncated }),
     choices: texts.map(({ thinking, content, calls, logprobs }, index) => ({
       index, message: { role: 'assistant', content: content.trim() === '' && calls.length > 0 ? null : content, ...(calls.length > 0 && { tool_calls: calls }), ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), refusal: null },
       logprobs: request.topLogprobs === null ? null : logprobs as never, ...closingFields(ends[index]!, promptTokens, served.engine.description),
@@ -153,11 +160,11 @@ function streamed(exchange: Exchange, body: ChatRequest): Response {
   return new Response(stream, { headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' } });
 }
 
-async function* chunks({ served, request, events, promptTokens, head }: Exchange, withUsage: boolean): AsyncGenerator<ChatChunk> {
+async function* chunks({ served, request, events, promptTokens, head, truncated }: Exchange, withUsage: boolean): AsyncGenerator<ChatChunk> {
   const ends: ChoiceEnd[] = [], called: number[] = [];
   const chunk = (choice: ChatChunk['choices'][number]): ChatChunk => ({ ...head, object: 'chat.completion.chunk', choices: [choice], ...(withUsage && { usage: null }) });
   for (let index = 0; index < request.choices; index++) {
-    yield { ...chunk({ index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }), seed: request.sampling.seed };
+    yield { ...chunk({ index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }), seed: request.sampling.seed, ...(truncated && { truncated }) };
   }
   for await (const event of events) {
     if (event.type === 'refused') throw refused(event.refusal);

@@ -19,6 +19,7 @@ import { runs } from './runs.ts';
 import { shelfRoute } from './shelf.ts';
 import { studio, studioSet } from './studio.ts';
 import { chatCompletions } from './chat-completions.ts';
+import { embeddings } from './embeddings.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { models } from './models.ts';
@@ -31,12 +32,11 @@ const ofThePage: readonly Route[] = [
   shelfRoute, modelAdd, modelRemove, modelLoad, modelUnload, chats, chatRead, chatWrite, chatRemove, chatExport, count, feedbackCollect, feedbackOwn, feedbackErase,
 ];
 
-export const routes: readonly Route[] = [chatCompletions, models, sessionShow, sessionBegin, sessionEnd, passwordChange, health, metrics, openapi, ...ofThePage];
+export const routes: readonly Route[] = [chatCompletions, embeddings, models, sessionShow, sessionBegin, sessionEnd, passwordChange, health, metrics, openapi, ...ofThePage];
 
 /** Paths clients may look for, and what there is instead. */
 export const alternatives: Readonly<Record<string, string>> = {
   '/v1/responses': 'the Responses API comes later; use POST /v1/chat/completions (in the AI SDK: @ai-sdk/openai-compatible)',
   '/v1/completions': 'use POST /v1/chat/completions',
-  '/v1/embeddings': 'no served model offers embeddings',
   '/api/chat': 'this server speaks OpenAI\'s protocol: POST /v1/chat/completions',
 };
