@@ -15,7 +15,8 @@ export function statusMiB(field: 'VmRSS' | 'VmHWM'): number {
   } catch { return NaN; }
 }
 
-function busySeconds(): number {
+/** Processor seconds of the whole machine. */
+export function busySeconds(): number {
   try {
     const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8').split('\n')[0]!.split(/\s+/).map(Number) as number[];
     return (user! + nice! + system! + irq! + softirq! + steal!) / 100;

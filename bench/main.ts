@@ -1,4 +1,4 @@
-// npm run bench -- train|generate|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
+// npm run bench -- train|generate|serve|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
 // --record also appends that line to bench/results/.
 // --peer PYTHON lets the peer of bench/peers take turns with us in the same run (see peers/README.md).
 
@@ -9,7 +9,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
-    batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
+    batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, engine: { type: 'string', default: 'tiefsuche' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
     run: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
     peer: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
   },
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
 const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--file GGUF [--few-bits]] [--recompute] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
 npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginning SEED] [--before] [--json]
+npm run bench -- serve --file GGUF|FOLDER [--engine tiefsuche|llama] [--threads 2] [--json]
 npm run bench -- gemm [--threads 1] [--json]
 npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]
 each with --record: appended to bench/results/ with machine and commit`;
@@ -36,6 +37,7 @@ async function run(): Promise<Record<string, unknown>> {
     return benchGenerate(model, { threads, batch: Number(values.batch), rounds: 3 });
   }
   if (what === 'specialise' && values.run && values.peer) return (await import('./specialise.ts')).peerSpecialise(values.run, { python: values.peer, threads, ownBeginning: values['own-beginning'], before: values.before });
+  if (what === 'serve' && values.file) return (await import('./serve.ts')).benchServe(values.file, { threads, engine: values.engine, rounds: 1 });
   if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
   if (what === 'ledger' && benchModels[model]) return (await import('./ledger.ts')).benchLedger(model, { threads, steps: Number(values.steps) });
   process.stderr.write(`${usage}\n`);

@@ -8,7 +8,7 @@ const modelsSchema = z.object({
   data: z.array(z.object({
     id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string(),
     engine: z.string(), architecture: z.string(), parameters: z.int(), precision: z.string(),
-    context: z.int().describe('Longest prompt plus answer, in tokens.'), thinks: z.boolean(), slots: z.int().describe('Choices computed at once.'), machine: z.string(),
+    context: z.int().describe('Longest prompt plus answer, in tokens.'), thinks: z.boolean(), tools: z.string().nullable().describe('How it writes function calls; null: it does not.'), slots: z.int().describe('Choices computed at once.'), machine: z.string(),
   })),
 }).meta({ id: 'ModelList' });
 
@@ -19,8 +19,8 @@ export const models: Route = {
   answers: { 'application/json': modelsSchema },
   answer: (c, state) => c.json({
     object: 'list',
-    data: [...state.models.values()].map(({ id, created, engine: { description: { engine, architecture, parameters, precision, context, thinks, slots, machine } } }) => ({
-      id, object: 'model' as const, created, owned_by: 'local', engine, architecture, parameters, precision, context, thinks, slots, machine,
+    data: [...state.models.values()].map(({ id, created, engine: { description: { engine, architecture, parameters, precision, context, thinks, tools, slots, machine } } }) => ({
+      id, object: 'model' as const, created, owned_by: 'local', engine, architecture, parameters, precision, context, thinks, tools, slots, machine,
     })),
   } satisfies z.output<typeof modelsSchema>),
 };
