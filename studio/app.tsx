@@ -8,7 +8,7 @@ import { HouseDialog } from './house-dialog.tsx';
 import { language, percent, t } from './i18n/index.ts';
 import { LoginPage } from './login-page.tsx';
 import { ModelsPage } from './models/models-page.tsx';
-import { runs, shelf, training, watchHouse } from './parts/house.ts';
+import { isOperator, runs, shelf, studio, training, watchHouse } from './parts/house.ts';
 import { Icon, Mark } from './parts/icons.tsx';
 import { loginWanted, serverGone } from './parts/poll.ts';
 import { goInstead, path, to } from './parts/route.ts';
@@ -24,13 +24,14 @@ const current = (): PageName => (path.value[0] !== undefined && path.value[0] in
 /** Who comes without saying where to sees the chat if there is something to talk with, else the learning. */
 function choosePage(): void {
   if (path.value.length > 0 || shelf.value === null || runs.value === null) return;
+  if (!isOperator.value) return goInstead('chat');
   const talks = shelf.value.models.some((m) => m.state === 'loaded');
   if (training.value) goInstead('runs', training.value.name);
   else goInstead(talks || shelf.value.models.length > 0 ? 'chat' : 'runs');
 }
 
 export function App(): JSX.Element {
-  const settings = useSignal(false), page = current(), Page = pages[page], run = training.value;
+  const settings = useSignal(false), page = studio.value && !isOperator.value ? 'chat' : current(), Page = pages[page], run = training.value;
   useEffect(watchHouse, [loginWanted.value]);
   useEffect(choosePage);
   useEffect(() => {
@@ -44,7 +45,7 @@ export function App(): JSX.Element {
       <header class="bar">
         <a class="wordmark" href={to('chat')} aria-label="tiefsuche"><Mark /><span>tiefsuche</span></a>
         <nav aria-label={t('nav.main')}>
-          {(Object.keys(pages) as PageName[]).map((name) => <a key={name} href={to(name)} aria-current={name === page ? 'page' : undefined}>{t(names[name])}</a>)}
+          {(Object.keys(pages) as PageName[]).filter((name) => name === 'chat' || isOperator.value).map((name) => <a key={name} href={to(name)} aria-current={name === page ? 'page' : undefined}>{t(names[name])}</a>)}
         </nav>
         {run && run.step !== null && run.total_steps !== null && (
           <a class="training" href={to('runs', run.name)}><span class="pulse" aria-hidden="true" /><span class="training-name">{run.name} </span>{percent(run.step / run.total_steps)}</a>

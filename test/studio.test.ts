@@ -4,16 +4,17 @@
 
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { takeClaim } from '../src/ledger/claim.ts';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
+import { openBrowser } from './browser.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url)), home = temporaryHome();
 const main = join(root, 'src/cli/main.ts'), axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
@@ -39,12 +40,6 @@ function growingRun(): { grow(from: number, to: number): void } {
   };
 }
 
-function findChromium(): string {
-  const found = process.env['CHROMIUM'] ?? spawnSync('sh', ['-c', 'command -v chromium chromium-browser google-chrome | head -n 1'], { encoding: 'utf8' }).stdout.trim();
-  assert.ok(found !== '', 'the page is tested in a real browser: apt-get install chromium (or set CHROMIUM to one)');
-  return found;
-}
-
 const run = growingRun();
 
 before(async () => {
@@ -54,7 +49,7 @@ before(async () => {
   assert.ok(existsSync(join(root, 'dist/studio/index.html')), 'the page was not built: node scripts/setup.js');
   server = spawn(process.execPath, ['--import', 'tsx', main, 'serve', 'small', '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TIEFSUCHE_HOME: home } });
   for await (const line of createInterface({ input: server.stdout! })) { url = (JSON.parse(line) as { url: string }).url; break; }
-  browser = await chromium.launch({ executablePath: findChromium(), args: ['--no-sandbox', '--disable-gpu'] });
+  browser = await openBrowser();
   context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB' });
   page = await context.newPage();
   listen(page);
@@ -191,6 +186,18 @@ test('German by the browser\'s language, dark, on a small screen; another langua
   await small.getByRole('heading', { name: 'Settings' }).waitFor();
   assert.equal(await small.evaluate('document.documentElement.lang'), 'en');
   await german.close();
+});
+
+test('at 200 % zoom everything is still there', async () => {
+  await page.setViewportSize({ width: 640, height: 430 }); // what 1280 × 860 is then
+  for (const path of ['chat', 'runs/growing', 'models']) {
+    await page.goto(`${url}/#/${path}`);
+    await page.locator('main *').first().waitFor();
+    assert.ok(await page.evaluate('document.documentElement.scrollWidth') as number <= 640, `${path} is wider than the screen`);
+  }
+  await page.goto(`${url}/#/chat`);
+  await page.getByRole('textbox', { name: 'Message' }).scrollIntoViewIfNeeded();
+  assert.ok(await page.getByRole('textbox', { name: 'Message' }).isVisible());
 });
 
 test('nothing on the console, nothing from elsewhere', () => {

@@ -13,6 +13,7 @@ import { Audit, type AuditRecord, auditFolder, purgeAudit, readAudit } from '../
 import { routes } from '../src/serving/routes/index.ts';
 import { chatsFolder, requireOwner } from '../src/serving/user.ts';
 import { UserStore } from '../src/serving/users/user-store.ts';
+import { openBrowser } from './browser.ts';
 import { tiefsuche } from './interrupted-run.ts';
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)), home = temporaryHome(), store = new UserStore(home);
@@ -76,6 +77,45 @@ test('what another owns is not there', () => {
   assert.throws(() => requireOwner(bert, 'anna', 'conversation "1"'), { status: 404, message: 'there is no conversation "1" here' });
   assert.throws(() => requireOwner(anna, 'bert', 'conversation "1"'), { status: 404 }, 'an operator cannot read them either');
   assert.notEqual(chatsFolder(anna, home), chatsFolder(bert, home));
+});
+
+test('conversations: one\'s own are kept, read, searched and deleted; another\'s id finds nothing', async () => {
+  const id = '0f0e0d0c-0b0a-4009-8807-060504030201', now = new Date().toISOString();
+  const conversation = {
+    id, title: 'A secret', model: 'small', created: now, updated: now, consent: null, messages: [{ role: 'user', content: 'the word is plumb', time: now, attachments: [] }],
+    settings: { system: '', temperature: 0, top_p: 1, seed: null, max_tokens: null, thinking: 'auto', thinking_budget: null },
+  };
+  const by = (key: string, method = 'GET', path = `/api/chats/${id}`, body?: unknown) => ask(path, { method, headers: bearer(key), ...(body !== undefined && { body }) });
+  assert.equal((await by(userKey, 'PUT', undefined, conversation)).status, 200);
+  assert.deepEqual((await by(userKey)).body, conversation);
+  for (const [method, path] of [['GET', `/api/chats/${id}`], ['DELETE', `/api/chats/${id}`], ['GET', `/api/chats/${id}/export`]] as const) assert.equal((await by(operatorKey, method, path)).status, 404, 'not even by an operator');
+  assert.deepEqual((await by(operatorKey, 'GET', '/api/chats?search=plumb')).body['chats'], []);
+  assert.equal(((await by(userKey, 'GET', '/api/chats?search=plumb')).body['chats'] as unknown[]).length, 1);
+  assert.equal((await by(userKey, 'GET', '/api/chats/..%2Fanna%2Fx')).status, 404);
+  assert.equal((await by(userKey, 'PUT', undefined, { ...conversation, id: id.replace('0f', '1f') })).status, 400);
+  assert.equal((await by(userKey, 'DELETE')).status, 200);
+  assert.equal((await by(userKey)).status, 404);
+});
+
+test('the page asks who one is, and shows a user the chat alone', async () => {
+  const browser = await openBrowser();
+  try {
+    const page = await browser.newPage({ locale: 'en-GB' });
+    await page.goto(url);
+    await page.getByLabel('Name').fill('bert');
+    await page.getByLabel('Password').fill('not the password');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByRole('alert').waitFor();
+    await page.getByLabel('Password').fill('staple of the month');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('You are talking to an AI system.').waitFor();
+    assert.deepEqual(await page.getByRole('navigation', { name: 'Main' }).getByRole('link').allInnerTexts(), ['Chat']);
+    await page.getByRole('textbox', { name: 'Message' }).fill('Today is Friday. Which weekday is it in 2 days?');
+    await page.keyboard.press('Enter');
+    await page.locator('.actions').waitFor();
+  } finally {
+    await browser.close();
+  }
 });
 
 test('login, what a cookie may do, a new password, logout', async () => {

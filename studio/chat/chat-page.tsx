@@ -78,7 +78,7 @@ function NoModel(): JSX.Element | null {
   return (
     <div class="no-model">
       <p>{t('chat.nomodel')} {run && t('chat.nomodel.training')}</p>
-      <p>{run ? <a class="primary" href={to('runs', run.name)}>{t('chat.nomodel.watch')}</a>
+      <p>{!isOperator.value ? null : run ? <a class="primary" href={to('runs', run.name)}>{t('chat.nomodel.watch')}</a>
         : <><a class="primary" href={to('runs')}>{t('chat.nomodel.train')}</a> <a class="button" href={to('models')}>{t('chat.nomodel.add')}</a></>}</p>
     </div>
   );

@@ -13,7 +13,7 @@ export const training = computed(() => runs.value?.find((r) => r.status === 'run
 
 export async function refreshHouse(): Promise<void> {
   studio.value ??= await api.studio();
-  const [models, { runs: all }] = await Promise.all([api.shelf(), api.runs()]);
+  const [models, { runs: all }] = await Promise.all([api.shelf(), isOperator.value ? api.runs() : { runs: [] }]);
   shelf.value = models;
   runs.value = all;
 }

@@ -9,6 +9,7 @@ import { number, percent, t } from '../i18n/index.ts';
 import { Icon } from '../parts/icons.tsx';
 
 const beat = 1100; // ms a step while it plays
+const longThought = 240; // characters: longer ones are scrolled, by keyboard too
 
 interface ThoughtsProps { readonly samples: readonly RunSample[]; readonly running: boolean; readonly chosen: number | null; readonly choose: (place: number | null) => void }
 
@@ -63,7 +64,7 @@ function Problem({ samples, place, index }: { samples: readonly RunSample[]; pla
   return (
     <li class={right ? 'problem-right' : 'problem-wrong'}>
       <p class="prompt">{prompt}</p>
-      <p class="thought">{thinking === '' ? <span class="aside">{t('thoughts.nothought')}</span> : thinking}</p>
+      <p class="thought" {...(thinking.length > longThought && { tabIndex: 0 })}>{thinking === '' ? <span class="aside">{t('thoughts.nothought')}</span> : thinking}</p>
       <p class="verdict"><strong>{content === '' ? t('thoughts.noanswer') : content}</strong> <span class="verdict-word">{t(right ? 'thoughts.right' : 'thoughts.wrong')}</span>{!right && <span class="aside">{t('thoughts.expected', { answer: expected })}</span>}</p>
       <svg class="strip" viewBox={`0 0 ${samples.length} 1`} preserveAspectRatio="none" aria-hidden="true">
         {samples.map((s, i) => <rect key={i} x={i + 0.08} width={0.84} height={1} class={`${s.shown[index]?.right ? 'hit' : 'miss'}${i === place ? ' here' : ''}`} />)}

@@ -8,6 +8,7 @@ export const runMetrics: Route = {
   method: 'get',
   path: '/api/runs/:name/metrics',
   summary: 'The curves of a run',
+  access: 'operator',
   query: z.object({ after: z.string().regex(/^-?\d+$/).optional(), generation: z.string().optional() }),
   answers: { 'application/json': runMetricsSchema },
   answer: (c, { runs }) => c.json(runs.metrics(c.req.param('name')!, Number.parseInt(c.req.query('after') ?? '-1', 10), c.req.query('generation') ?? '')),

@@ -12,6 +12,7 @@ export const runSamples: Route = {
   method: 'get',
   path: '/api/runs/:name/samples',
   summary: 'What a run thought, step by step',
+  access: 'operator',
   answers: { 'application/json': runSamplesSchema },
   answer: (c, { runs }) => c.json({ samples: [...runs.samples(c.req.param('name')!)] } satisfies RunSamples),
 };

@@ -17,6 +17,7 @@ export const run: Route = {
   method: 'get',
   path: '/api/runs/:name',
   summary: 'One run',
+  access: 'operator',
   answers: { 'application/json': runSchema },
   answer(c, { runs }) {
     const name = c.req.param('name')!, { recipe } = runs.run(name);

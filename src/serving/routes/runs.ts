@@ -12,6 +12,7 @@ export const runs: Route = {
   method: 'get',
   path: '/api/runs',
   summary: 'All runs, with how far they are and what they cost',
+  access: 'operator',
   answers: { 'application/json': runsSchema },
   answer: (c, state) => c.json({ runs: state.runs.list() } satisfies RunList),
 };

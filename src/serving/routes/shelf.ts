@@ -1,4 +1,5 @@
-// GET /api/models: every model that is here, loaded or not.
+// GET /api/models: every model that is here, loaded or not. Users see those they can talk with, without what they were made
+// from: that may be confidential.
 
 import { z } from 'zod';
 import type { Route } from '../route.ts';
@@ -13,5 +14,9 @@ export const shelfRoute: Route = {
   path: '/api/models',
   summary: 'The models that are here, what they are, whether they fit and how fast they would be',
   answers: { 'application/json': shelfSchema },
-  answer: async (c, state) => c.json({ models: await shelf(state), free_bytes: process.availableMemory() } satisfies Shelf),
+  async answer(c, state) {
+    const all = await shelf(state), operator = c.get('user').role === 'operator';
+    const models = operator ? all : all.filter((m) => m.state === 'loaded').map((m) => ({ ...m, made_from: null, examples: [] }));
+    return c.json({ models, free_bytes: process.availableMemory() } satisfies Shelf);
+  },
 };
