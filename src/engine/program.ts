@@ -1,12 +1,11 @@
-// A program is a recorded step: commands in order, an arena size, the host data to upload first.
-// Planning: every planned storage lives from its first to its last command. Storages whose lives do not meet may share
-// bytes. Walking the commands once with a best-fit free list gives offsets; the highest end is the arena's size.
+// A program is a recorded step: commands in order, an arena size (storage-plan.ts), the host data to upload first.
 
 import { invariant } from '../errors.ts';
 import type { Backend, RunOptions } from './backend.ts';
 import { kernels } from './ops/index.ts';
 import type { RowRun } from './row-runs.ts';
-import { type DeviceBuffer, type Storage, type Tensor, aligned, alignment, bytesPerElement, sizeOf } from './tensor.ts';
+import { roomFor } from './storage-plan.ts';
+import { type DeviceBuffer, type Tensor, alignment, bytesPerElement, sizeOf } from './tensor.ts';
 import type { Flops } from './kernel.ts';
 
 export interface Command { readonly kernel: string; readonly tensors: readonly (Tensor | null)[]; readonly attributes: readonly number[]; /** Recomputes what was computed before. */ readonly again?: boolean }
@@ -24,9 +23,6 @@ export interface Program {
   /** The backend's own encoding, made at the first run. */
   encoded?: unknown;
 }
-
-/** Even nothing gets a place of its own. */
-const roomFor = (bytes: number): number => aligned(Math.max(bytes, 1));
 
 /** Memory that someone holds beside the arena's programs for a phase. */
 export interface Region {
@@ -62,6 +58,12 @@ export class Arena {
     return this.buffer;
   }
 
+  /** Offsets of storages by their lives, where placing them tightly took thought (storage-plan.ts). */
+  readonly tightPlans = new Map<string, readonly number[]>();
+
+  /** Whether a program of this size needs no more than there is. */
+  fits(bytes: number): boolean { return bytes <= this.bytes; }
+
   fit(bytes: number): void {
     if (this.limit !== null) return invariant(bytes <= this.limit, `a program needs ${bytes} bytes, ${this.limit} were planned`);
     if (this.buffer && this.buffer.bytes >= bytes) return;
@@ -84,69 +86,6 @@ export class Arena {
     if (this.buffer) this.backend.free(this.buffer);
     this.buffer = null;
   }
-}
-
-/**
- * Assigns an offset to every planned storage. Returns the bytes needed. `pinned` storages live to the end, uploads from the
- * start, and what a run of rows uses to the end of the run, whose commands take place side by side.
- */
-export function planStorage(commands: readonly Command[], runs: readonly RowRun[], pinned: ReadonlySet<Storage>, fromStart: ReadonlySet<Storage>): number {
-  const lastUse = new Map<Storage, number>(), done = Array.from(commands.keys());
-  for (const { first, members } of runs) done.fill(first + members.length - 1, first, first + members.length);
-  commands.forEach((command, i) => {
-    for (const t of command.tensors) if (t && t.storage.buffer === null) lastUse.set(t.storage, done[i]!);
-  });
-  for (const s of pinned) lastUse.set(s, commands.length);
-  const freeAfter: Storage[][] = Array.from({ length: commands.length + 1 }, () => []);
-  for (const [s, i] of lastUse) freeAfter[i]!.push(s);
-
-  const holes: { start: number; end: number }[] = []; // sorted by start, never touching
-  let top = 0;
-  const take = (bytes: number): number => {
-    let best = -1;
-    for (let i = 0; i < holes.length; i++) {
-      const room = holes[i]!.end - holes[i]!.start;
-      if (room >= bytes && (best < 0 || room < holes[best]!.end - holes[best]!.start)) best = i;
-    }
-    if (best >= 0) {
-      const hole = holes[best]!;
-      const at = hole.start;
-      hole.start += bytes;
-      if (hole.start === hole.end) holes.splice(best, 1);
-      return at;
-    }
-    const last = holes[holes.length - 1];
-    if (last && last.end === top) { // extend the hole at the top
-      holes.pop();
-      top = last.start + bytes;
-      return last.start;
-    }
-    top += bytes;
-    return top - bytes;
-  };
-  const give = (start: number, bytes: number): void => {
-    const end = start + bytes;
-    let i = 0;
-    while (i < holes.length && holes[i]!.start < start) i++;
-    holes.splice(i, 0, { start, end });
-    if (i + 1 < holes.length && holes[i + 1]!.start === end) { holes[i]!.end = holes[i + 1]!.end; holes.splice(i + 1, 1); }
-    if (i > 0 && holes[i - 1]!.end === start) { holes[i - 1]!.end = holes[i]!.end; holes.splice(i, 1); }
-  };
-
-  const placed = new Set<Storage>();
-  let highest = 0;
-  const place = (s: Storage): void => {
-    if (placed.has(s)) return;
-    placed.add(s);
-    s.offset = take(roomFor(s.bytes));
-    highest = Math.max(highest, s.offset + roomFor(s.bytes));
-  };
-  for (const s of fromStart) if (lastUse.has(s)) place(s);
-  commands.forEach((command, i) => {
-    for (const t of command.tensors) if (t && t.storage.buffer === null) place(t.storage);
-    for (const s of freeAfter[i]!) give(s.offset, roomFor(s.bytes));
-  });
-  return highest;
 }
 
 /** Uploads the program's inputs and runs it. */

@@ -10,8 +10,10 @@
 // its input alone, and is recorded once more when the way back comes to it. Neither changes a bit of any gradient.
 
 import { invariant } from '../errors.ts';
-import { Arena, type Command, type Program, type Upload, countFlops, planStorage } from './program.ts';
+import { kernels } from './ops/index.ts';
+import { Arena, type Command, type Program, type Upload, countFlops } from './program.ts';
 import { findRowRuns } from './row-runs.ts';
+import { livesOf, placeInOrder, placeTightly } from './storage-plan.ts';
 import { type DType, type Shape, type Storage, type Tensor, plannedTensor, rowLength, sizeOf } from './tensor.ts';
 
 interface Gradient { storage: Storage; written: [start: number, end: number][] }
@@ -189,13 +191,14 @@ export class Tape {
     this.dropUnread(start, end);
   }
 
-  /** Drops those of commands start … end that make what nobody reads: the end of a segment. A command writes what it is the first to touch. */
+  /** Drops those of commands start … end that make what nobody reads: the end of a segment. A command writes what its kernel says, or else what it is the first to touch. */
   private dropUnread(start: number, end: number): void {
     const writer = new Map<Storage, number>(), read = new Set<Storage>(), kept: Command[] = [];
     for (let i = start; i < end; i++) for (const t of this.commands[i]!.tensors) if (t && this.madeAgain.has(t.storage) && !writer.has(t.storage)) writer.set(t.storage, i);
     for (let i = this.commands.length - 1; i >= start; i--) {
-      const { tensors } = this.commands[i]!, made = tensors.filter((t) => t && i < end && writer.get(t.storage) === i);
-      if (made.length > 0 && !made.some((t) => read.has(t!.storage))) continue;
+      const command = this.commands[i]!, { tensors } = command, rows = i < end ? kernels.get(command.kernel)?.byRows?.(command).rows : undefined;
+      const made = rows ? rows.writes.map((w) => rows.command.tensors[w]) : tensors.filter((t) => t && i < end && writer.get(t.storage) === i);
+      if (made.length > 0 && made.every((t) => t && this.madeAgain.has(t.storage) && !read.has(t.storage))) continue;
       kept.push(this.commands[i]!);
       for (const t of tensors) if (t) read.add(t.storage);
     }
@@ -237,7 +240,9 @@ export class Tape {
   /** Plans the memory and returns the program. The arena grows if it must. */
   finish(arena: Arena): Program {
     const { commands, runs } = findRowRuns(this.commands);
-    const arenaBytes = planStorage(commands, runs, this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
+    const lives = livesOf(commands, runs, this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
+    let arenaBytes = placeInOrder(lives);
+    if (!arena.fits(arenaBytes)) arenaBytes = placeTightly(lives, arenaBytes, arena.tightPlans);
     arena.fit(arenaBytes);
     return { commands, runs, uploads: this.uploads, arena, arenaBytes, flops: countFlops(commands, !this.training) };
   }

@@ -1,6 +1,6 @@
 // Blocks that architectures share.
 
-import { add } from '../engine/ops/add.ts';
+import { addOver } from '../engine/ops/add.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { swiglu } from '../engine/ops/swiglu.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -35,7 +35,7 @@ export function mlp(context: ForwardContext, x: Tensor, prefix: string, gate = s
 
 /** Pre-norm residual block: x + f(norm(x)). */
 export function residual(context: ForwardContext, x: Tensor, normName: string, eps: number, f: (normed: Tensor) => Tensor): Tensor {
-  return add(context.tape, x, f(rmsNorm(context.tape, x, context.weight(normName), eps)));
+  return addOver(context.tape, x, f(rmsNorm(context.tape, x, context.weight(normName), eps)));
 }
 
 export function outerSpecs(vocab: number, channels: number, tied: boolean, range: number): { first: ParameterSpec[]; last: ParameterSpec[] } {

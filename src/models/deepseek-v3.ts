@@ -7,7 +7,7 @@
 //   h' = eh_proj [enorm(Emb(t_{i+k})) ; hnorm(h)], with h after the final norm; then a whole layer and shared_head.norm.
 // The latents are normed with eps 1e-6 whatever rms_norm_eps says: transformers does so.
 
-import { add } from '../engine/ops/add.ts';
+import { addOver } from '../engine/ops/add.ts';
 import { concatColumns } from '../engine/ops/concat-columns.ts';
 import { mlaKeys } from '../engine/ops/mla-keys.ts';
 import type { RouteOptions } from '../engine/ops/moe-route.ts';
@@ -132,7 +132,7 @@ function moeBlock(context: ForwardContext, variant: DeepseekVariant, config: Con
     ...variant.route(config), topk: s.K,
     balance: alpha > 0 && context.documents ? { documents: context.documents, coefficient: alpha / context.documents.lengths.length } : undefined,
   });
-  return s.shared > 0 ? add(context.tape, routed, mlp(context, h, `${prefix}.shared_experts`)) : routed;
+  return s.shared > 0 ? addOver(context.tape, routed, mlp(context, h, `${prefix}.shared_experts`)) : routed;
 }
 
 function block(context: ForwardContext, variant: DeepseekVariant, config: ConfigJson, s: Sizes, i: number, x: Tensor): Tensor {

@@ -3,7 +3,7 @@
 // (`sliding_window_pattern`, `layer_types`) sees all, with its own theta and scaling. Queries are divided by √query_pre_attn_scalar.
 //   x += norm(attention(norm(x)));  x += norm(geglu(norm(x)))
 
-import { add, scale } from '../engine/ops/add.ts';
+import { addOver, scale } from '../engine/ops/add.ts';
 import { geglu } from '../engine/ops/geglu.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { rope } from '../engine/ops/rope.ts';
@@ -107,9 +107,9 @@ export const gemma3Text: Architecture = {
       const at = `model.layers.${i}`;
       x = tape.segment(x, (x) => {
         const attended = attentionBlock(context, config, s, i, normed(context, x, `${at}.input_layernorm`, s.eps));
-        const y = add(tape, x, normed(context, attended, `${at}.post_attention_layernorm`, s.eps));
+        const y = addOver(tape, x, normed(context, attended, `${at}.post_attention_layernorm`, s.eps));
         const inner = mlp(context, normed(context, y, `${at}.pre_feedforward_layernorm`, s.eps), `${at}.mlp`, geglu);
-        return add(tape, y, normed(context, inner, `${at}.post_feedforward_layernorm`, s.eps));
+        return addOver(tape, y, normed(context, inner, `${at}.post_feedforward_layernorm`, s.eps));
       });
     }
     return x;

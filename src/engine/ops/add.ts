@@ -17,6 +17,14 @@ export function add(tape: Tape, x: Tensor, y: Tensor): Tensor {
   return z;
 }
 
+/** x + y in the place of y, which has no other reader; its op needs no value of it on the way back. */
+export function addOver(tape: Tape, x: Tensor, y: Tensor): Tensor {
+  expectShape('add', 'second input', y.shape, x.shape);
+  tape.emit('add', [x, y, y], [sizeOf(x.shape)]);
+  tape.node(y, [x, y], () => tape.shareGrad(x, tape.gradArrived(y)));
+  return y;
+}
+
 /** α · x. */
 export function scale(tape: Tape, x: Tensor, alpha: number): Tensor {
   const y = tape.temp(x.shape, 'f32', 'scale');
@@ -32,7 +40,7 @@ export const addOp: Op = {
   name: 'add',
   kernels: [
     {
-      name: 'add', // t = x, y, z; a = n
+      name: 'add', // t = x, y, z (may be y); a = n
       byRows: (command) => ({ rows: { command, strides: [1, 1, 1], writes: [2], elements: true } }),
       reference: ([x, y, z], [n]) => { for (let i = 0; i < n; i++) z[i] = x[i] + y[i]; },
     },
@@ -49,6 +57,10 @@ export const addOp: Op = {
   samples: [1, 35, 4100].flatMap((n) => [
     { label: `n=${n}`, inputs: { x: [n], y: [n] }, record: (tape: Tape, { x, y }: Readonly<Record<string, Tensor>>) => add(tape, x, y) },
     { label: `scale n=${n}`, inputs: { x: [n] }, record: (tape: Tape, { x }: Readonly<Record<string, Tensor>>) => scale(tape, x, -0.3) },
+    {
+      label: `in place n=${n}`, inputs: { x: [n], y: [n] },
+      record: (tape: Tape, { x, y }: Readonly<Record<string, Tensor>>) => addOver(tape, x, scale(tape, add(tape, x, y), 0.7)),
+    },
     {
       label: `twice n=${n}`, inputs: { x: [n], y: [n] },
       record: (tape: Tape, { x, y }: Readonly<Record<string, Tensor>>) => { const z = add(tape, x, y); return add(tape, add(tape, z, scale(tape, z, 2)), z); },
