@@ -10,13 +10,14 @@ const { values, positionals } = parseArgs({
   options: {
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
     batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, engine: { type: 'string', default: 'tiefsuche' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
-    run: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
+    run: { type: 'string' }, seeds: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
     peer: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
   },
 });
 
 const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--file GGUF [--few-bits]] [--recompute] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
+npm run bench -- specialise --file GGUF --seeds 1,2,3 [--peer PYTHON] [--threads 2] [--json]
 npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginning SEED] [--before] [--json]
 npm run bench -- serve --file GGUF|FOLDER [--engine tiefsuche|llama] [--threads 2] [--json]
 npm run bench -- gemm [--threads 1] [--json]
@@ -36,6 +37,7 @@ async function run(): Promise<Record<string, unknown>> {
     if (values.peer) return pairGenerate(model, { threads, python: values.peer, batch: Number(values.batch), pairs: Number(values.pairs) });
     return benchGenerate(model, { threads, batch: Number(values.batch), rounds: 3 });
   }
+  if (what === 'specialise' && values.file && values.seeds) return (await import('./specialise.ts')).specialiseSeeds(values.file, values.seeds.split(',').map(Number), { python: values.peer, threads, extra: positionals.slice(1) });
   if (what === 'specialise' && values.run && values.peer) return (await import('./specialise.ts')).peerSpecialise(values.run, { python: values.peer, threads, ownBeginning: values['own-beginning'], before: values.before });
   if (what === 'serve' && values.file) return (await import('./serve.ts')).benchServe(values.file, { threads, engine: values.engine, rounds: 1 });
   if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });

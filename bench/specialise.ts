@@ -1,6 +1,7 @@
 // A run of `tiefsuche specialise` done once more by transformers + peft: the same base weights in f32, the same rows in the
 // same order, the same beginning of the adapters and the same settings, so that what differs is the engine alone; or with
-// PEFT's own random beginning and order (--own-beginning SEED), as two people would do it.
+// PEFT's own random beginning and order (--own-beginning SEED), as two people would do it. `specialiseSeeds` does the whole
+// of docs/specialise.md: for each seed our run on the building code, then the peer's, and the table.
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { openBackend } from '../src/engine/backends/open.ts';
 import { scheduleFactor } from '../src/engine/optimizers.ts';
 import { homeFolder } from '../src/home.ts';
+import { packageRoot } from '../src/ledger/provenance.ts';
 import type { RunTick } from '../src/ledger/events.ts';
 import { listAttempts, readAttempt } from '../src/ledger/workspace.ts';
 import { saveAdapter } from '../src/models/adapter-files.ts';
@@ -49,6 +51,20 @@ export async function peerSpecialise(name: string, { python, threads, ownBeginni
   }
 }
 
+/** Ours and theirs for each seed on the building code: the runs are kept as NAME-SEED, so that a bench that was cut off goes on. */
+export async function specialiseSeeds(model: string, seeds: readonly number[], { python, threads, extra }: { python: string | undefined; threads: number; extra: readonly string[] }): Promise<Record<string, unknown>> {
+  const data = join(packageRoot(), 'recipes', 'data', 'building-code'), rows: { seed: number; before: number; ours: number; seconds: number; expected: number | null; theirs: number | null; apart: number | null }[] = [];
+  for (const seed of seeds) {
+    const name = `building-code-${seed}`, told = await output(process.execPath, ['--import', 'tsx', join(packageRoot(), 'src', 'cli', 'main.ts'), 'specialise', model, '--data', join(data, 'train.jsonl'), '--test', join(data, 'test.jsonl'), '--run', name, '--seed', String(seed), '--json', ...extra], { TIEFSUCHE_THREADS: String(threads) });
+    const { before, after, seconds, expected_seconds } = JSON.parse(told.trim().split('\n').at(-1)!) as { before: number; after: number; seconds: number; expected_seconds: number | null };
+    const peer = python === undefined ? null : await peerSpecialise(name, { python, threads, ownBeginning: undefined, before: false });
+    rows.push({ seed, before, ours: after, seconds, expected: expected_seconds, theirs: (peer?.['theirs'] as { after: number } | undefined)?.after ?? null, apart: (peer?.['loss_apart'] as { most: number } | undefined)?.most ?? null });
+    process.stderr.write(`${JSON.stringify(rows.at(-1))}\n`);
+  }
+  const mean = (of: (row: (typeof rows)[number]) => number): number => rows.reduce((sum, row) => sum + of(row), 0) / rows.length, all = rows.every((r) => r.theirs !== null);
+  return { what: 'specialise', model, threads, rows, mean_before: mean((r) => r.before), mean_ours: mean((r) => r.ours), ...(all && { mean_theirs: mean((r) => r.theirs!), difference_points: 100 * mean((r) => r.ours - r.theirs!) }) };
+}
+
 async function writeJob(run: RunFolder, folder: string): Promise<void> {
   const recipe = readRecipe(readFileSync(run.recipe, 'utf8'), { name: run.recipe }), base = recipeFolderOf(run), stage = recipe.stages[0] as unknown as SftStage;
   if (!recipe.lora || !('from' in recipe.model)) throw new Error(`${run.name} has no adapters on an open model`);
@@ -73,10 +89,13 @@ async function writeJob(run: RunFolder, folder: string): Promise<void> {
   try { await exportFolder(source, join(folder, 'base'), 'F32'); } finally { source.close(); }
 }
 
-async function askPeer(python: string, args: readonly string[]): Promise<PeerResult> {
-  const child = spawn(python, [fileURLToPath(new URL('peers/specialise.py', import.meta.url)), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+const askPeer = async (python: string, args: readonly string[]): Promise<PeerResult> => JSON.parse(await output(python, [fileURLToPath(new URL('peers/specialise.py', import.meta.url)), ...args])) as PeerResult;
+
+/** What a program prints; its messages go through. */
+async function output(program: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<string> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment } });
   let told = '';
   for await (const piece of child.stdout.setEncoding('utf8')) told += piece;
-  if (told.trim() === '') throw new Error('the peer ended without a result; see its messages above');
-  return JSON.parse(told) as PeerResult;
+  if (told.trim() === '') throw new Error(`${program} ended without a result; see its messages above`);
+  return told;
 }

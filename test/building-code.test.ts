@@ -30,10 +30,12 @@ test('specialise finds 16 answers, and nothing twice or in the test too', async 
   assert.deepEqual(chooseMetric(data), { metric: 'choice', why: 'there are 16 different answers; always giving the commonest is right in 6 %' });
 });
 
-test('a question without its subsection, and a test question taken from training, are refused', () => {
+test('a question without its subsection, a test question taken from training and a word of no heading are refused', () => {
   const questions = readFileSync(join(source, 'questions.txt'), 'utf8');
   writeFileSync(join(folder, 'questions.txt'), questions.replace('8 Welche Prüfvorschriften', '88 Welche Prüfvorschriften'));
   assert.match(build().stderr, /§ 29 has no \(88\)/);
   writeFileSync(join(folder, 'questions.txt'), questions.replace('Acht Stockwerke und kein Aufzug: Ist das zulässig?', 'Ab welcher Höhe des Gebäudes ist ein Aufzug vorgeschrieben?'));
   assert.match(build().stderr, /too close to a training question/);
+  writeFileSync(join(folder, 'questions.txt'), questions.replace('§ 28 Treppen', '§ 28 Leitern'));
+  assert.match(build().stderr, /the heading of § 28 has no "Leitern"/);
 });
