@@ -1,7 +1,7 @@
 // The blocked matrix product (gemm.h) and the kernel `matmul`.
 // C is cut into tiles that one task owns. A task walks K in blocks: it packs its own block of B (panels of 16 columns)
-// and, where A cannot be read in place, of A, and keeps tiles of C in registers. Nothing is shared between tasks, so
-// there is no barrier but the end; packing a block of B once per row of tiles costs a few percent at most.
+// and, where A cannot be read in place, of A, and keeps tiles of C in registers. Nothing is shared between threads, so
+// there is no barrier but the end. A thread holds on to the B that it packed while it computes tiles of the same columns.
 #include "gemm.h"
 
 #include <type_traits>
@@ -17,6 +17,8 @@
 namespace ts::ISA {
 namespace {
 
+/** Steps of k that pass while a line comes from memory. */
+constexpr int64_t AHEAD = 192;
 constexpr int64_t TILE_M = 1024;  // rows of a task, unless there would be too few tasks
 
 /** A block of B, blockOf(p) × tileN(p), stays in the second-level cache, while strips of A pass through the first. */
@@ -94,6 +96,8 @@ struct Task {
   float* bPacked;
   float* aPacked;
   bool packA;
+  bool hold;      // bPacked has room for all of K, block behind block
+  bool isPacked;  // and holds it already
   const int64_t M = area.m1 - area.m0, panels = ceilDiv(area.n1 - area.n0, PANEL), groups = ceilDiv(panels, NP), strips = ceilDiv(M, MR);
 
   /** First row of strip i: strips of at most MR rows, as even as can be. */
@@ -109,12 +113,18 @@ struct Task {
       if (p.packed) {
         underStrips(s, k0);
       } else {
-        if (p.source) p.source->fill(p.source->context, k0, kc, area.n0, area.n1 - area.n0, bPacked);
-        else packPanels(p.b.data + k0 * p.b.row + area.n0 * p.b.column, p.b.row, p.b.column, area.n1 - area.n0, kc, bPacked);
+        float* const slab = bPacked + (hold ? k0 * panels * PANEL : 0);
+        if (!isPacked) fill(k0, kc, slab);
+        s.b = slab;
         alongStrips(s, k0);
       }
       k0 += kc;
     } while (k0 < p.K);
+  }
+
+  void fill(int64_t k0, int64_t kc, float* slab) const {
+    if (p.source) p.source->fill(p.source->context, k0, kc, area.n0, area.n1 - area.n0, slab);
+    else packPanels(p.b.data + k0 * p.b.row + area.n0 * p.b.column, p.b.row, p.b.column, area.n1 - area.n0, kc, slab);
   }
 
   /** What all tiles over a block of K have in common. */
@@ -136,7 +146,9 @@ struct Task {
   /** Strip by strip of A, which stays in the first-level cache while all panels pass. */
   void alongStrips(Strip& s, int64_t k0) const {
     const float* const b = s.b;
+    const int64_t lead = 1 + AHEAD / (s.kc + 1);  // tiles of C, asked for in time to come from memory
     A layout = p.a.column == 1 ? A::ROWS : A::COLUMNS;
+    s.aheadA = s.aheadB = {b, 0, 0, 0};
     for (int64_t i = 0; i < strips; i++) {
       const int64_t m = start(i), rows = start(i + 1) - m;
       s.a = p.a.data + m * p.a.row + k0 * p.a.column;
@@ -148,10 +160,12 @@ struct Task {
         s.lda = MR;
         layout = A::COLUMNS;
       }
-      const int64_t stepA = fetchA(s, k0, i), stepB = fetchB(s, k0 + s.kc, i);
+      const int64_t stepA = packA ? 0 : fetchA(s, k0, i), stepB = packA ? 0 : fetchB(s, k0 + s.kc, i);
+      float* const next = p.c + start(i + 1) * p.ldc + area.n0;  // the strip below
       for (int64_t j = 0; j < groups; j++) {
         s.b = b + j * NP * s.panelStride;
-        const int64_t count = smaller(NP, panels - j * NP);
+        const int64_t count = smaller(NP, panels - j * NP), later = j + lead - groups;
+        s.nextC = later < 0 ? p.c + m * p.ldc + area.n0 + (j + lead) * NP * PANEL : i + 1 < strips && later < groups ? next + later * NP * PANEL : p.c;
         tile(s, kernelFor(rows, count, layout), count, m, rows, area.n0 + j * NP * PANEL);
         s.aheadA.at += stepA;
         s.aheadB.at += stepB;
@@ -168,6 +182,7 @@ struct Task {
       for (int64_t i = 0; i < strips; i++) {
         const int64_t m = start(i), rows = start(i + 1) - m, count = smaller(NP, panels - j * NP);
         s.a = p.a.data + m * p.a.row + k0;
+        s.nextC = p.c + m * p.ldc + area.n0 + (j + 1) * NP * PANEL;
         s.aheadB = {s.b + NP * s.panelStride + i * lines * PANEL * (s.kc / 16), lines, PANEL, lines * PANEL};
         tile(s, kernelFor(rows, count, A::ROWS), count, m, rows, area.n0 + j * NP * PANEL);
       }
@@ -182,6 +197,7 @@ struct Task {
     for (int64_t j = 0; j < panels;) {
       const int64_t left = panels - j, count = left >= most ? most : left >= NP ? NP : 1;
       const Micro kernel = count == most ? streamKernelFor(M) : kernelFor(M, count, A::ROWS);
+      s.nextC = p.c + area.m0 * p.ldc + area.n0 + (j + count) * PANEL;
       tile(s, kernel, count, area.m0, M, area.n0 + j * PANEL);
       s.b += count * s.panelStride;
       j += count;
@@ -192,7 +208,6 @@ struct Task {
   void tile(Strip& s, Micro kernel, int64_t count, int64_t m, int64_t rows, int64_t n) const {
     const int64_t width = count * PANEL, columns = p.N - n;
     s.c = p.c + m * p.ldc + n;
-    s.nextC = s.c + width;
     if (p.bias && s.bias) s.bias = p.bias + n;
     if (columns >= width) return kernel(s);
     // It hangs over the right edge: work on a copy.
@@ -213,11 +228,10 @@ struct Task {
       for (int64_t j = 0; j < count; j++) store(s.c + r * s.ldc + j * PANEL, load(copy + r * width + j * PANEL), columnsOf(j));
   }
 
-  /** Lets each group of panels of strip i fetch its share of the A that comes next: the next strip or, where strips are
-   *  packed, the one after a pack of them. Returns what lies between two shares. */
+  /** Lets each group of panels of strip i fetch its share of the A that comes next: the next strip. Returns what lies
+   *  between two shares. (Where strips are packed, fetching ahead cost more than it gained.) */
   int64_t fetchA(Strip& s, int64_t k0, int64_t i) const {
-    const int64_t later = i + (packA ? STRIPS : 1), k1 = k0 + s.kc;
-    s.aheadA = {s.a, 0, 0, 0};
+    const int64_t later = i + 1, k1 = k0 + s.kc;
     if (later >= strips && k1 >= p.K) return 0;
     const int64_t m = later < strips ? start(later) : start(later - strips < strips ? later - strips : 0), k = later < strips ? k0 : k1;
     const float* next = p.a.data + m * p.a.row + k * p.a.column;
@@ -226,7 +240,6 @@ struct Task {
       s.aheadA = {next, count, p.a.row, 16};
       return count * p.a.row;
     }
-    if (packA && p.a.column % 512 == 0) return 0;  // the lines would drive each other out
     const int64_t count = ceilDiv(16, groups);  // some k
     s.aheadA = {next + MR / 2, count, p.a.column, count * p.a.column};
     return s.kc / groups * p.a.column;
@@ -249,21 +262,30 @@ struct Task {
 
 // ---- cutting into tasks --------------------------------------------------------------------------------------------
 
-struct Grid { int64_t rows, columns, first; };  // tiles down and across, number of the first one
+struct Grid {
+  int64_t rows, columns, first;  // tiles down and across, number of the first one
+  bool hold;                     // a thread packs all of B's K for the columns of a tile, and keeps it for the tiles below
+};
+
+constexpr int64_t MOST_HELD = 1 << 20;  // floats of B
+constexpr int64_t LOWEST = 8 * MR;      // rows of a tile at least, where B is held
 
 /** Few enough tiles that packing pays, enough that `threads` end together. */
 Grid gridOf(const Product& p, int64_t tilesWanted) {
   const int64_t panelGroups = ceilDiv(p.N, NP * PANEL);
-  if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {0, 0, 0};
-  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN(p)), 0};
+  if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {0, 0, 0, false};
+  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN(p)), 0, false};
   if (g.rows == 0) g.rows = 1;
   if (g.columns > panelGroups) g.columns = panelGroups;
+  const bool holds = !p.packed && ceilDiv(panelGroups, g.columns) * NP * PANEL * p.K <= MOST_HELD;
   while (g.rows * g.columns < tilesWanted) {
     const int64_t height = ceilDiv(p.M, g.rows), width = ceilDiv(p.N, g.columns);
-    if (height > width && height > 4 * MR) g.rows *= 2;
+    if (holds && height >= 2 * LOWEST) g.rows *= 2;
+    else if (height > width && height > 4 * MR) g.rows *= 2;
     else if (width > 2 * NP * PANEL) g.columns = smaller(2 * g.columns, panelGroups);
     else break;
   }
+  g.hold = holds && g.rows > 1;
   return g;
 }
 
@@ -275,7 +297,7 @@ bool needsPacking(const Product& p) {
 }
 
 Area areaOf(const Product& p, const Grid& g, int64_t tile) {
-  const int64_t i = tile / g.columns, j = tile % g.columns, groups = ceilDiv(p.N, NP * PANEL);
+  const int64_t i = tile % g.rows, j = tile / g.rows, groups = ceilDiv(p.N, NP * PANEL);
   return {p.M * i / g.rows, p.M * (i + 1) / g.rows, groups * j / g.columns * NP * PANEL,
           smaller(groups * (j + 1) / g.columns * NP * PANEL, p.N)};
 }
@@ -283,8 +305,11 @@ Area areaOf(const Product& p, const Grid& g, int64_t tile) {
 }  // namespace
 
 void gemm(Pool& pool, const Product* products, int64_t count) {
-  Grid* grids = static_cast<Grid*>(pool.scratch(7, sizeof(Grid) * static_cast<size_t>(count)));
-  const int64_t wanted = pool.threads() == 1 ? 1 : ceilDiv(4 * pool.threads(), count);
+  const int threads = pool.threads();  // 1 inside of a tile
+  Grid* grids = static_cast<Grid*>(pool.scratch(7, sizeof(Grid) * static_cast<size_t>(count) + sizeof(int64_t) * static_cast<size_t>(threads)));
+  int64_t* held = reinterpret_cast<int64_t*>(grids + count);  // by thread: the first tile of the columns whose B it holds
+  for (int t = 0; t < threads; t++) held[t] = -1;
+  const int64_t wanted = threads == 1 ? 1 : ceilDiv(4 * threads, count);
   int64_t tiles = 0;
   for (int64_t i = 0; i < count; i++) {
     grids[i] = gridOf(products[i], wanted);
@@ -299,13 +324,16 @@ void gemm(Pool& pool, const Product* products, int64_t count) {
       else high = middle - 1;
     }
     const Product& p = products[low];
-    const Area area = areaOf(p, grids[low], tile - grids[low].first);
+    const Grid& grid = grids[low];
+    const Area area = areaOf(p, grid, tile - grid.first);
     const bool packA = needsPacking(p);
-    const int64_t kc = blockOf(p);
-    const int64_t bFloats = p.packed ? 0 : ceilDiv(area.n1 - area.n0, PANEL) * PANEL * kc;
+    const int64_t kc = blockOf(p), columns = tile - (tile - grid.first) % grid.rows;
+    const int64_t bFloats = p.packed ? 0 : ceilDiv(area.n1 - area.n0, PANEL) * PANEL * (grid.hold ? p.K : kc);
     const int64_t aFloats = packA ? STRIPS * stripFloats(kc) : 0;
     float* scratch = static_cast<float*>(pool.threadScratch(thread, sizeof(float) * static_cast<size_t>(aFloats + bFloats), 3));
-    Task{p, area, scratch, scratch + bFloats, packA}.run();
+    int64_t& holding = held[threads == 1 ? 0 : thread];
+    Task{p, area, scratch, scratch + bFloats, packA, grid.hold, grid.hold && holding == columns}.run();
+    holding = columns;
   });
 }
 
