@@ -29,8 +29,14 @@ export interface CrossEntropyOptions {
 
 export interface CrossEntropyResult { readonly logp: Tensor; readonly entropy: Tensor; readonly loss: Tensor }
 
-/** Rows whose logits exist at the same time; bounded so that a chunk of a large vocabulary stays near 8 MB. */
-const chunkRows = (R: number, V: number): number => Math.max(1, Math.min(R, 256, Math.max(16, Math.floor(2 ** 21 / V))));
+/**
+ * Rows whose logits exist at the same time: at most 256, or 32 MB of a large vocabulary, in chunks of equal length. Each
+ * chunk reads the whole head twice and adds to its whole gradient, so chunks should be few.
+ */
+function chunkRows(R: number, V: number): number {
+  const most = Math.max(1, Math.min(R, 256, Math.max(16, Math.floor(2 ** 23 / V))));
+  return Math.max(1, Math.ceil(R / Math.max(1, Math.ceil(R / most))));
+}
 
 /** h (R, C), w (V, C), in few bits if it does not train, targets (R) i32, coef (R) → per-row logp, entropy and loss, all (R). Gradients are ready afterwards. */
 export function crossEntropy(tape: Tape, h: Tensor, w: Tensor | CompressedWeight, targets: Tensor, coef: Tensor, options: CrossEntropyOptions = {}): CrossEntropyResult {
