@@ -146,6 +146,22 @@ test('a file takes of the context what is said; what is none is refused', async 
   await page.locator('.composer .files li', { hasText: 'paper.pdf' }).getByText(/of 320 tokens/).waitFor();
 });
 
+test('Markdown and maths are set, HTML stays text, nothing of it loads from elsewhere', async () => {
+  const id = '12345678-1234-4234-8234-123456789abc', time = new Date().toISOString();
+  const content = '**bold** and $\\frac{x^2}{2}$, not $5 or $6\n\n$$\\sum_{i=1}^n \\color{red} i = \\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix}$$\n\n<img src=x onerror="alert(1)"> <script>alert(2)</script>\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n![picture](https://elsewhere.invalid/x.png) [link](javascript:alert(3))';
+  const answer = { role: 'assistant', content, thinking: '', time, generated: true, model: 'small', weights_sha256: null, step: null, seed: 1, finish: 'stop', thinking_ended: null, error: null, tokens: 9, thinking_tokens: 0, seconds: 1, thinking_seconds: null, joules: null, energy_method: null, rating: null };
+  const settings = { system: '', temperature: 0, top_p: 1, seed: null, max_tokens: null, thinking: 'auto', thinking_budget: null };
+  const put = await context.request.put(`${url}/api/chats/${id}`, { data: { id, title: 'set', model: 'small', created: time, updated: time, consent: null, settings, messages: [{ role: 'user', content: 'show', time, attachments: [] }, answer] } });
+  assert.equal(put.status(), 200, await put.text());
+  await page.goto(`${url}/#/chat/${id}`);
+  await page.locator('.prose math').nth(1).waitFor({ state: 'attached' });
+  assert.equal(await page.locator('.prose mfrac').count(), 1);
+  assert.equal(await page.locator('.prose strong').innerText(), 'bold');
+  assert.equal(await page.locator('.prose td').count(), 2);
+  assert.equal(await page.locator('.prose img, .prose script, .prose [href^=javascript]').count(), 0);
+  assert.match(await page.locator('.prose').innerText(), /not \$5 or \$6[^]*<img src=x/);
+});
+
 test('a run: its curves move, and one scrubs through its thoughts', async () => {
   await page.goto(`${url}/#/runs/growing`);
   const loss = page.locator('.curve', { hasText: 'Loss' }).locator('.unseen');
