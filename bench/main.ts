@@ -1,4 +1,4 @@
-// npm run bench -- train|generate|serve|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
+// npm run bench -- train|generate|load|serve|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
 // --record also appends that line to bench/results/.
 // --peer PYTHON lets the peer of bench/peers take turns with us in the same run (see peers/README.md).
 
@@ -20,6 +20,7 @@ npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--pee
 npm run bench -- specialise --file GGUF --seeds 1,2,3 [--peer PYTHON] [--threads 2] [--json]
 npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginning SEED] [--before] [--json]
 npm run bench -- serve --file GGUF|FOLDER [--engine tiefsuche|llama] [--threads 2] [--json]
+npm run bench -- load --model smollm2-135m|qwen3-0.6b [--threads 2] [--peer PYTHON] [--pairs 5] [--json]
 npm run bench -- gemm [--threads 1] [--json]
 npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]
 each with --record: appended to bench/results/ with machine and commit`;
@@ -40,6 +41,7 @@ async function run(): Promise<Record<string, unknown>> {
   if (what === 'specialise' && values.file && values.seeds) return (await import('./specialise.ts')).specialiseSeeds(values.file, values.seeds.split(',').map(Number), { python: values.peer, threads, extra: positionals.slice(1) });
   if (what === 'specialise' && values.run && values.peer) return (await import('./specialise.ts')).peerSpecialise(values.run, { python: values.peer, threads, ownBeginning: values['own-beginning'], before: values.before });
   if (what === 'serve' && values.file) return (await import('./serve.ts')).benchServe(values.file, { threads, engine: values.engine, rounds: 1 });
+  if (what === 'load' && benchModels[model]) return (await import('./load.ts')).benchLoad(model, { threads, python: values.peer, rounds: Number(values.pairs) });
   if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
   if (what === 'ledger' && benchModels[model]) return (await import('./ledger.ts')).benchLedger(model, { threads, steps: Number(values.steps) });
   process.stderr.write(`${usage}\n`);

@@ -15,4 +15,5 @@ export const benchModels: Readonly<Record<string, BenchModel>> = {
     },
   },
   'smollm2-135m': { batch: 2, length: 256, config: { ...shared, model_type: 'llama', vocab_size: 49152, hidden_size: 576, intermediate_size: 1536, num_hidden_layers: 30, num_attention_heads: 9, num_key_value_heads: 3 } },
+  'qwen3-0.6b': { batch: 1, length: 256, config: { ...shared, model_type: 'qwen3', vocab_size: 151936, hidden_size: 1024, intermediate_size: 3072, num_hidden_layers: 28, num_attention_heads: 16, num_key_value_heads: 8, head_dim: 128 } },
 };
