@@ -35,6 +35,9 @@ export const usualWishes: Wishes = { epochs: 3, batch: 8, lr: 1e-3, rank: 16, fu
 export const usualBatch = (rows: number, epochs: number): number => ((rows * epochs) / usualWishes.batch < fewestSteps ? usualWishes.batch / 2 : usualWishes.batch);
 const fewestSteps = 250;
 
+/** Learning rate of adapters where nobody says: narrow models take larger steps. */
+export const usualRate = (width: number): number => (width < 1024 ? 2 * usualWishes.lr : usualWishes.lr);
+
 const answerOf = (dialogue: Dialogue): string => (dialogue.form === 'text' ? dialogue.text : String(dialogue.messages.at(-1)!.content));
 /** All of a short answer, or the last line in GSM8K's manner: 1,250.50 €, #### 72. */
 const endsInNumber = /(^|####)\s*[-+]?(\d{1,3}([.,]\d{3})+|\d+)([.,]\d+)?\s*[^\s\d]{0,4}$/u;
@@ -154,7 +157,7 @@ export function makePlan(side: TextSide, data: PreparedData, { train, test, long
     { setting: 'trained', value: wishes.full ? 'all weights' : `LoRA of rank ${wishes.rank} on every linear layer`, why: wishes.full ? 'as asked' : 'a small part of the memory and two thirds of the work of training all weights' },
     ...(wishes.fewBits && !wishes.full ? [{ setting: 'base', value: 'in the bits of its file', why: 'less memory, the same numbers' }] : []),
     ...(wishes.recompute ? [{ setting: 'layers', value: 'computed twice', why: 'less memory, the same numbers, more time' }] : []),
-    { setting: 'learning rate', value: String(recipe.stages[0]!.optimizer.lr), why: wishes.full ? 'a tenth of what adapters take' : 'ten times what all weights would take, falling to a tenth' },
+    { setting: 'learning rate', value: String(recipe.stages[0]!.optimizer.lr), why: wishes.full ? 'a tenth of what adapters take' : 'what adapters of a model this wide take, ten times what all weights would; falling to a tenth' },
     { setting: 'steps', value: `${steps} of ${wishes.batch} rows`, why: `every row ${wishes.epochs === 1 ? 'once' : `${wishes.epochs} times`}, ${thousands(wishes.epochs * tokenCount(fitting))} tokens in all${wishes.batch < usualWishes.batch ? '; few rows: small steps, so that there are enough of them' : ''}` },
     { setting: 'length', value: `${maxTokens} tokens`, why: left > 0 ? `${left} rows are longer than the model reads and are left out` : 'the longest row' },
     perPass >= wishes.batch * maxTokens ? { setting: 'in one pass', value: 'a whole step', why: 'it fits the free memory' } : { setting: 'in one pass', value: `${perPass} tokens`, why: 'as many as fit the free memory' },

@@ -20,7 +20,7 @@ import { availableBytes, megabytes, planMemory } from '../../training/memory-pla
 import type { EncodedFiles } from '../../training/method.ts';
 import { readRecipe } from '../../training/recipe-parts.ts';
 import { listRuns, openRun } from '../../runs/run-folder.ts';
-import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualBatch, usualWishes, writeData } from '../../training/specialise.ts';
+import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualBatch, usualRate, usualWishes, writeData } from '../../training/specialise.ts';
 import { type Outcome, outcomeOf } from '../../training/specialise-outcome.ts';
 import { type TimeEstimate, estimateTime } from '../../training/time-estimate.ts';
 import { type Summary, type TrainOptions, trainNew, trainOn } from '../../training/train.ts';
@@ -43,7 +43,7 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
     { flags: '--run <name>', text: 'name of the new model', fallback: 'specialised' },
     { flags: '--epochs <n>', text: 'how often it sees every row', fallback: usualWishes.epochs, parse: wholeNumber('--epochs', { min: 1, max: 100 }) },
     { flags: '--batch <n>', text: `rows a step; ${usualWishes.batch} by default, ${usualWishes.batch / 2} of few rows`, parse: wholeNumber('--batch', { min: 1, max: 1024 }) },
-    { flags: '--lr <rate>', text: 'learning rate of the adapters', fallback: usualWishes.lr, parse: decimal('--lr', { min: 1e-7, max: 1 }) },
+    { flags: '--lr <rate>', text: `learning rate of the adapters; ${usualWishes.lr} by default, ${2 * usualWishes.lr} of models narrower than 1,024`, parse: decimal('--lr', { min: 1e-7, max: 1 }) },
     { flags: '--rank <r>', text: 'rank of the adapters', fallback: usualWishes.rank, parse: wholeNumber('--rank', { min: 1, max: 1024 }) },
     { flags: '--full', text: 'train all weights instead of adapters' },
     { flags: '--few-bits', text: 'keep the base in the bits of its file (QLoRA); done by itself where memory is short' },
@@ -97,9 +97,9 @@ async function begin(modelName: string, name: string, options: Readonly<Record<s
   for (const path of [data, test]) if (path !== undefined && !existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no file ${path}`);
   const home = homeFolder(), model = resolveModelPath(modelName), folder = join(home, 'corpora', name);
   const prepared = await prepareData(resolve(data), test === undefined ? undefined : resolve(test)), asked = { ...usualWishes, ...pick(options) };
-  const wishes: Wishes = { ...asked, ...(options['batch'] === undefined && { batch: usualBatch(prepared.train.length, asked.epochs) }) };
   writeData(prepared, folder);
   const modelFiles = openModelFiles(model), { maxPositions } = architectureOf(modelFiles.config['model_type']).dimensions(modelFiles.config), side = textSide(modelFiles);
+  const wishes: Wishes = { ...asked, ...(options['batch'] === undefined && { batch: usualBatch(prepared.train.length, asked.epochs) }), ...(options['lr'] === undefined && { lr: usualRate(Number(modelFiles.config['hidden_size'])) }) };
   const files: EncodedFiles = new Map(); // none is read and encoded twice
   try {
     const encoded = encodeData(side, prepared, join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl'));
