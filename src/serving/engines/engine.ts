@@ -137,7 +137,5 @@ export interface Engine {
   /** Choices that are being computed or wait. */
   readonly pending: number;
   start(request: EngineRequest): EngineAnswer;
-  /** Vectors of texts, where the model gives them. */
-  embed?(texts: readonly string[]): Promise<{ readonly vectors: readonly (readonly number[])[]; readonly tokens: number }>;
   close(): Promise<void>;
 }
