@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { readGguf } from '../src/models/formats/gguf.ts';
 import { charTokenizer } from '../src/tokenizer/char-tokenizer.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url)), place = mkdtempSync(join(tmpdir(), 'tiefsuche-export-'));
@@ -65,6 +66,9 @@ test('Q8_0 for Ollama: format loss apart from engine difference, fallbacks liste
   assert.equal(status, 0, parity?.problems.join('; '));
   assert.ok(parity.formatLoss.meanKl > 0 && parity.formatLoss.meanKl < 1e-3 && parity.engineDifference!.meanKl < 1e-3);
   assert.ok(files.includes('Modelfile') && notes.some((n) => /4 × F16 \(rows of 344\)/.test(n)));
+  const file = readGguf(join(out, 'tiny-rl-arithmetic-sequence.Q8_0.gguf'));
+  assert.equal(file.metadata.get('general.license'), 'apache-2.0');
+  file.close();
   assert.match(readFileSync(join(out, 'Modelfile'), 'utf8'), /^FROM \.\/tiny-rl-arithmetic-sequence\.Q8_0\.gguf\nTEMPLATE """.*\{\{ \.Content \}\}/s);
 });
 

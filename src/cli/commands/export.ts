@@ -16,7 +16,9 @@ import { modelfile } from '../../models/export-ollama.ts';
 import { openExportSource } from '../../models/export-source.ts';
 import { type GgufFormat, ggufFormats } from '../../models/formats/gguf-quantize.ts';
 import { readPeftAdapter, savePeftAdapter } from '../../models/formats/peft.ts';
+import { licenceBeside } from '../../models/licence.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
+import { readRecord } from '../../models/record.ts';
 import type { Command } from '../command.ts';
 import { bytes, table } from '../figures.ts';
 import { adapterOption } from '../option-values.ts';
@@ -86,7 +88,7 @@ const writers: Readonly<Record<string, (model: string, place: string, options: O
   gguf: (model, place, options, say) => writeGgufFile(model, place, options, options.format ?? 'F32', say),
   async ollama(model, place, options, say) {
     const written = await writeGgufFile(model, place, options, options.format ?? 'Q8_0', say), source = openExportSource(written.source.path);
-    const { text, noTemplate } = modelfile(source.side, basename(written.exported.path), Number(source.files.config['max_position_embeddings'] ?? 2048), licenceBeside(written.source.path));
+    const { text, noTemplate } = modelfile(source.side, basename(written.exported.path), Number(source.files.config['max_position_embeddings'] ?? 2048), licenceText(written.source.path));
     source.close();
     writeFileSync(join(place, 'Modelfile'), text);
     return { ...written, notes: [...written.notes, ...(noTemplate === null ? [] : [`the Modelfile has no TEMPLATE, as ${noTemplate}; Ollama will guess one from the file`])] };
@@ -105,7 +107,7 @@ async function writeGgufFile(model: string, place: string, { adapter }: Options,
   const path = resolveModelPath(model), source = openExportSource(path, adapter), name = modelName(path);
   say(`writing ${name} as GGUF, ${format}`);
   try {
-    const gguf = await exportGguf(source, join(place, `${name}.${format}.gguf`), format as GgufFormat, { name });
+    const gguf = await exportGguf(source, join(place, `${name}.${format}.gguf`), format as GgufFormat, { name, licence: readRecord(path)?.licence ?? licenceBeside(path) ?? undefined });
     const notes = [
       ...(gguf.fallbacks.length > 0 ? [`${gguf.fallbacks.length} of ${gguf.tensors.length} tensors have rows that ${format} cannot fill and fell back: ${summary(gguf.fallbacks.map((f) => `${f.type} (rows of ${f.width})`))}`] : []),
       ...(gguf.leftOut.length > 0 ? [`${gguf.leftOut.length} weights of the multi-token prediction modules have no place in a GGUF file and were left out`] : []),
@@ -125,7 +127,7 @@ function modelName(path: string): string {
   return last.replace(/\.gguf$/, '').replace(/\.(F32|F16|BF16|Q\d_[\dK](_[SM])?)$/i, '');
 }
 
-function licenceBeside(path: string): string | undefined {
+function licenceText(path: string): string | undefined {
   return statSync(path).isDirectory() ? Object.entries(textsBeside(path)).find(([n]) => n.startsWith('LICENSE'))?.[1] : undefined;
 }
 
