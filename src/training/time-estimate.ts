@@ -24,7 +24,7 @@ export interface ProbeOptions {
   /** Seconds after which a measurement is enough. */
   readonly patience?: number;
   readonly files?: EncodedFiles;
-  /** Most steps of a stage, the first one included, which also warms up. */
+  /** Steps of a stage that are enough if they take a second together; the first half of them warms up. */
   readonly steps?: number;
 }
 
@@ -66,18 +66,18 @@ export async function estimateTime(backend: Backend, recipe: TrainingRecipe, fol
   }
 }
 
-/** Steps that measure nothing beside, until it is enough. */
-async function timeSteps(stage: Stage, patience: number, most: number): Promise<number> {
+/** Steps that measure nothing beside, until it is enough; very short ones are slower until the machine is warm. */
+async function timeSteps(stage: Stage, patience: number, enough: number): Promise<number> {
   const all = Array.from({ length: stage.steps }, (_, step) => step), plain = all.filter((step) => !stage.beside?.at(step));
-  const taken: { seconds: number; tokens: number }[] = [], counted = (): typeof taken => (taken.length > 1 ? taken.slice(1) : taken); // the first also warms up
-  const total = (of: (t: (typeof taken)[number]) => number): number => counted().reduce((sum, t) => sum + of(t), 0);
-  for (const step of (plain.length > 0 ? plain : all).slice(0, most)) {
-    const { seconds, result } = await timed(() => stage.step(step));
+  const taken: { seconds: number; tokens: number }[] = [], start = performance.now();
+  for (const step of plain.length > 0 ? plain : all) {
+    const { seconds, result } = await timed(() => stage.step(step)), spent = (performance.now() - start) / 1000;
     taken.push({ seconds, tokens: result.trained });
-    if (total((t) => t.seconds) > patience) break;
+    if (spent > patience || (taken.length >= enough && spent > 1)) break;
   }
+  const warm = taken.slice(Math.floor(taken.length / 2)), total = (of: (t: (typeof taken)[number]) => number): number => warm.reduce((sum, t) => sum + of(t), 0);
   const seconds = total((t) => t.seconds), tokens = total((t) => t.tokens);
-  return stage.meanTokens !== undefined && tokens > 0 ? (seconds / tokens) * stage.meanTokens : seconds / counted().length;
+  return stage.meanTokens !== undefined && tokens > 0 ? (seconds / tokens) * stage.meanTokens : seconds / warm.length;
 }
 
 async function timeBeside({ beside }: Stage): Promise<number> {
