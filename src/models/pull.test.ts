@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -177,4 +177,27 @@ test('references to the hub', () => {
   assert.deepEqual(read('https://huggingface.co/a/b'), ['a/b', undefined, undefined]);
   assert.deepEqual(read('https://huggingface.co/a/b/resolve/main/q4.gguf?download=true'), ['a/b', 'main', 'q4.gguf']);
   for (const wrong of ['hf:a', 'hf:../b:', 'https://example.org/a/b', 'hf:a/b/c']) assert.equal(read(wrong), null, wrong);
+});
+
+test('the commands: pull and models add answer scripts, with licence and fit; without a licence add asks or refuses', { timeout: 120_000 }, async () => {
+  const home = temporaryHome(), stick = join(temporaryHome(), 'nameless');
+  const tiefsuche = (...args: string[]): Promise<{ status: number; out: Record<string, unknown>; err: string }> => new Promise((done) => {
+    execFile(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args, '--json'], { cwd: root, env: { ...process.env, TIEFSUCHE_HOME: home, HF_ENDPOINT: hub.url, TIEFSUCHE_THREADS: '1' } },
+      (error, stdout, stderr) => done({ status: Number(error?.code ?? 0), out: stdout.trim() === '' ? {} : JSON.parse(stdout) as Record<string, unknown>, err: stderr }));
+  });
+  const pulled = await tiefsuche('pull', `hf:${repo}`);
+  assert.equal(pulled.status, 0, pulled.err);
+  assert.deepEqual([pulled.out['path'], pulled.out['licence']], [join(home, 'models', 'tiny'), 'apache-2.0']);
+  const fit = pulled.out['fit'] as { fits: boolean; weight_bytes: number; cache_bytes: number; tokens_per_second_estimated: number };
+  assert.ok(fit.fits && fit.weight_bytes > 1e6 && fit.cache_bytes > 0 && fit.tokens_per_second_estimated > 0);
+  mkdirSync(stick);
+  for (const name of Object.keys(folder)) writeFileSync(join(stick, name), folder[name]!);
+  const asked = await tiefsuche('models', 'add', stick);
+  assert.equal(asked.status, 2);
+  assert.match(asked.err, /under which licence/);
+  assert.equal(existsSync(join(home, 'models', 'nameless')), false);
+  const added = await tiefsuche('models', 'add', stick, '--licence', 'mit');
+  assert.deepEqual([added.status, added.out['licence']], [0, 'mit'], added.err);
+  const listed = (await tiefsuche('models')).out as unknown as { name: string; licence: string; fit: { fits: boolean } }[];
+  assert.deepEqual(listed.map((m) => [m.name, m.licence, m.fit.fits]), [['nameless', 'mit', true], ['tiny', 'apache-2.0', true]]);
 });
