@@ -39,10 +39,11 @@ export class CompressedWeights {
     }
     const kept = [...groups].flatMap(([name, members]) => keep(name, members, source, precision) ?? []);
     this.buffer = backend.allocate(Math.max(64, kept.reduce((sum, k) => sum + compressedBytes(k.type, k.N, k.K), 0)));
+    const most = dry ? 0 : Math.max(0, ...kept.map(portionBytes)), memory = { bytes: new Uint8Array(most), panels: new Uint8Array(most) };
     let offset = 0;
     for (const k of kept) {
       const bytes = compressedBytes(k.type, k.N, k.K), weight: CompressedWeight = { type: k.type, shape: [k.N, k.K], panels: fixedTensor(this.buffer, offset, [bytes / 4], 'i32', k.name) };
-      if (!dry) for (const [at, panels] of panelsOf(k, source)) backend.upload(this.buffer, offset + at, panels);
+      if (!dry) for (const [at, panels] of panelsOf(k, source, memory)) backend.upload(this.buffer, offset + at, panels);
       this.weights.set(k.name, weight);
       let row = 0;
       for (const { name, shape } of k.members) { this.parts.set(name, { weight, row, rows: shape[0]! }); row += shape[0]!; }
@@ -82,16 +83,19 @@ function keep(name: string, members: readonly ParameterSpec[], source: TensorSou
 /** Bytes that are laid out at a time: a large weight never stands in memory twice. */
 const portion = 2 ** 21;
 
-/** Portions of a weight's panels and where they belong; each is laid out over the one before. */
-function* panelsOf({ members, fileTypes, type, N, K }: Kept, source: TensorSource): Generator<readonly [offset: number, panels: Uint8Array]> {
-  const atOnce = panelRows * Math.max(1, Math.floor(portion / panelBytes(type, K))), memory = new Uint8Array(compressedBytes(type, Math.min(N, atOnce), K));
+const rowsAtOnce = ({ type, N, K }: Kept): number => Math.min(N, panelRows * Math.max(1, Math.floor(portion / panelBytes(type, K))));
+const portionBytes = (kept: Kept): number => compressedBytes(kept.type, rowsAtOnce(kept), kept.K);
+
+/** Portions of a weight's panels and where they belong; each is read and laid out over the one before. */
+function* panelsOf(kept: Kept, source: TensorSource, memory: { readonly bytes: Uint8Array<ArrayBuffer>; readonly panels: Uint8Array }): Generator<readonly [offset: number, panels: Uint8Array]> {
+  const { members, fileTypes, type, N, K } = kept, atOnce = rowsAtOnce(kept);
   for (let start = 0; start < N; start += atOnce) {
-    const end = Math.min(N, start + atOnce), panels = memory.subarray(0, compressedBytes(type, end - start, K)).fill(0);
+    const end = Math.min(N, start + atOnce), panels = memory.panels.subarray(0, compressedBytes(type, end - start, K)).fill(0);
     let row = 0;
     members.forEach(({ name, shape }, i) => {
       const rows = shape[0]!, from = Math.max(start, row), to = Math.min(end, row + rows), { dtype, byteLength } = source.tensors.get(name)!;
       if (from < to) {
-        const bytes = dtype === fileTypes[i] ? source.readBytes(name, (from - row) * (byteLength / rows), (to - from) * (byteLength / rows)) : fromFloat32(source.readFloat32(name, (from - row) * K, (to - from) * K), 'BF16');
+        const bytes = dtype === fileTypes[i] ? source.readBytes(name, (from - row) * (byteLength / rows), (to - from) * (byteLength / rows), memory.bytes) : fromFloat32(source.readFloat32(name, (from - row) * K, (to - from) * K), 'BF16');
         requireFiniteBytes(name, fileTypes[i]!, bytes);
         intoPanels(fileTypes[i]!, bytes, K, from - start, panels);
       }

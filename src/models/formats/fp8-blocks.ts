@@ -22,7 +22,7 @@ export function withoutFp8(path: string, source: TensorSource, quantization: unk
     tensors.set(name, entry);
   }
   return {
-    tensors, readBytes: (name, start, count) => source.readBytes(name, start, count), close: () => source.close(),
+    tensors, readBytes: (name, start, count, into) => source.readBytes(name, start, count, into), close: () => source.close(),
     readFloat32(name, start = 0, count) {
       const entry = tensors.get(name), values = source.readFloat32(name, start, count);
       if (entry?.dtype !== 'F8_E4M3') return values;

@@ -35,7 +35,7 @@ export function openGgufModel(path: string): ModelFiles {
 type Bytes = Uint8Array<ArrayBuffer>;
 type Floats = Float32Array<ArrayBuffer>;
 
-interface Source { readonly entry: TensorEntry; readonly bytes: (start?: number, count?: number) => Bytes; readonly floats: (start?: number, count?: number) => Floats }
+interface Source { readonly entry: TensorEntry; readonly bytes: (start?: number, count?: number, into?: Bytes) => Bytes; readonly floats: (start?: number, count?: number) => Floats }
 
 function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: GgufArchitecture): TensorSource {
   const sources = new Map<string, Source>(), known = new Set<string>(), parts = architecture.parts(config);
@@ -49,7 +49,7 @@ function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: G
   const lookUp = (name: string): Source => sources.get(name) ?? missingTensor(file.path, name);
   return {
     tensors: new Map([...sources].map(([name, { entry }]) => [name, entry])),
-    readBytes: (name, start, count) => lookUp(name).bytes(start, count),
+    readBytes: (name, start, count, into) => lookUp(name).bytes(start, count, into),
     readFloat32: (name, start, count) => lookUp(name).floats(start, count),
     close: () => file.close(),
   };
@@ -63,7 +63,7 @@ function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]):
   const { dtype, byteLength } = stored, first = from[0]!;
   if (how.kind === 'same') {
     // A shape that differs is reported when the weights are read, with what config.json asks for.
-    yield { entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: (start, count) => file.readBytes(name, start, count), floats: (start, count) => file.readFloat32(name, start, count) };
+    yield { entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: (start, count, into) => file.readBytes(name, start, count, into), floats: (start, count) => file.readFloat32(name, start, count) };
     return;
   }
   if (how.kind === 'permuted') {
@@ -82,7 +82,7 @@ function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]):
     const [E, ...rest] = shape as [number, number, number], bytes = byteLength / E, values = elementCount(rest);
     for (const [e, expert] of from.entries()) {
       yield {
-        entry: { name: expert, dtype, shape: rest, byteLength: bytes }, bytes: (start = 0, count = bytes - start) => file.readBytes(name, e * bytes + start, Math.min(count, bytes - start)),
+        entry: { name: expert, dtype, shape: rest, byteLength: bytes }, bytes: (start = 0, count = bytes - start, into) => file.readBytes(name, e * bytes + start, Math.min(count, bytes - start), into),
         floats: (start = 0, count = values - start) => file.readFloat32(name, e * values + start, count),
       };
     }

@@ -59,7 +59,7 @@ export function readGguf(path: string): GgufFile {
     const entry = (name: string): GgufEntry => tensors.get(name) ?? missingTensor(path, name);
     return {
       path, version, alignment, metadata, tensors,
-      readBytes(name, start = 0, count) { const { offset, byteLength } = entry(name); return file.read(offset + start, Math.min(count ?? Infinity, byteLength - start)); },
+      readBytes(name, start = 0, count = Infinity, into) { const { offset, byteLength } = entry(name); return file.read(offset + start, Math.min(count, byteLength - start), into); },
       readFloat32(name, start = 0, count) {
         const { dtype, type, shape, offset } = entry(name), total = elementCount(shape), wanted = count ?? total - start;
         if (!(start >= 0 && wanted >= 0 && start + wanted <= total)) {

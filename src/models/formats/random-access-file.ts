@@ -8,8 +8,8 @@ import { formatError } from './format-error.ts';
 export interface RandomAccessFile {
   readonly path: string;
   readonly size: number;
-  /** `length` bytes from `position`, in a buffer of their own (offset 0, so typed arrays can be laid over it). */
-  read(position: number, length: number): Uint8Array<ArrayBuffer>;
+  /** `length` bytes from `position`, at the beginning of `into`, or in a buffer of their own (offset 0, so typed arrays can be laid over it). */
+  read(position: number, length: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   close(): void;
 }
 
@@ -33,12 +33,12 @@ export function openRandomAccess(path: string): RandomAccessFile {
   let open = true;
   return {
     path, size,
-    read(position, length) {
+    read(position, length, into) {
       if (!open) throw new Error(`internal error: ${path} is read after close`);
       if (!(position >= 0 && length >= 0 && position + length <= size)) {
         throw formatError(path, `it ends at byte ${size}, but bytes ${position} to ${position + length} are needed`);
       }
-      const bytes = new Uint8Array(length);
+      const bytes = into && into.length >= length ? into.subarray(0, length) : new Uint8Array(length);
       for (let done = 0; done < length;) {
         const got = readSync(fd, bytes, done, Math.min(length - done, largestRead), position + done);
         if (got === 0) throw formatError(path, 'it became shorter while it was being read');

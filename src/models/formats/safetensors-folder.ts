@@ -45,7 +45,7 @@ export function readSafetensorsFolder(folder: string): TensorSource {
   const fileOf = (name: string): SafetensorsFile => files.get(shardOf.get(name) ?? missingTensor(path, name))!;
   return {
     tensors,
-    readBytes: (name, start, count) => fileOf(name).readBytes(name, start, count),
+    readBytes: (name, start, count, into) => fileOf(name).readBytes(name, start, count, into),
     readFloat32: (name, start, count) => fileOf(name).readFloat32(name, start, count),
     close,
   };

@@ -43,7 +43,7 @@ export function readSafetensors(path: string): SafetensorsFile {
     const entry = (name: string): SafetensorsEntry => tensors.get(name) ?? missingTensor(path, name);
     return {
       path, tensors, metadata,
-      readBytes(name, start = 0, count) { const { offset, byteLength } = entry(name); return file.read(offset + start, Math.min(count ?? Infinity, byteLength - start)); },
+      readBytes(name, start = 0, count = Infinity, into) { const { offset, byteLength } = entry(name); return file.read(offset + start, Math.min(count, byteLength - start), into); },
       readFloat32(name, start = 0, count) {
         const { dtype, shape, offset } = entry(name), total = elementCount(shape), width = dtypeBytes[dtype]!;
         const wanted = count ?? total - start;

@@ -13,8 +13,8 @@ export interface TensorEntry {
 /** Named tensors in one or several files. Nothing is read before it is asked for. */
 export interface TensorSource {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
-  /** The tensor's bytes as stored; `start` and `count` take a part of them. */
-  readBytes(name: string, start?: number, count?: number): Uint8Array<ArrayBuffer>;
+  /** The tensor's bytes as stored; `start` and `count` take a part of them. They may come in `into`, which is overwritten. */
+  readBytes(name: string, start?: number, count?: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   /** The tensor's values as f32; `start` and `count` (in elements) take a part of it. */
   readFloat32(name: string, start?: number, count?: number): Float32Array<ArrayBuffer>;
   close(): void;
