@@ -33,6 +33,13 @@ TS_INLINE V16 expBelow(V16 x) {
 /** Which of the 16 keys from `key` on lie in the range. */
 TS_INLINE M16 seen(int64_t key, Range range) { return firstLanes(range.to - key) & !firstLanes(range.from - key); }
 
+/** The channels of a head: too few for a call of memcpy. */
+TS_INLINE void copyHead(float* to, const float* from, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) store(to + i, load(from + i));
+  if (i < n) store(to + i, load(from + i, n - i), n - i);
+}
+
 /** Keys of a block that a row sees. */
 TS_INLINE Range seenOf(int64_t block, int64_t first, int64_t last) {
   const int64_t from = first - block * KEY_BLOCK, to = last + 1 - block * KEY_BLOCK;
@@ -77,7 +84,7 @@ struct AttentionRows {
   /** Sets the q of `heads` rows from one query, and what they see. */
   void set(int64_t row, int64_t heads, const float* from, int64_t headStride, int64_t firstSeen, int64_t lastSeen) {
     for (int64_t h = 0; h < heads; h++) {
-      memcpy(q + (row + h) * D, from + h * headStride, static_cast<size_t>(D) * 4);
+      copyHead(q + (row + h) * D, from + h * headStride, D);
       first[row + h] = static_cast<int32_t>(firstSeen);
       last[row + h] = static_cast<int32_t>(lastSeen);
     }

@@ -44,9 +44,9 @@ struct Chunk {
     for (int64_t i = 0, r = 0; i < piece.count; i++)
       for (int64_t h = g * s.group; h < (g + 1) * s.group; h++, r++) {
         const int64_t t = row() + i, o = t * s.ldo + h * s.Dv;
-        copyRow(q + r * s.D, p.q + t * s.ldq + h * s.hsq, s.D);
+        copyHead(q + r * s.D, p.q + t * s.ldq + h * s.hsq, s.D);
         lse[r] = p.lse[t * s.Hq + h];
-        copyRow(dout + r * s.Dv, p.dout + o, s.Dv);
+        copyHead(dout + r * s.Dv, p.dout + o, s.Dv);
         delta[r] = dot(dout + r * s.Dv, p.out + o, s.Dv);
       }
     memset(dq, 0, static_cast<size_t>(rows * s.D) * 4);
@@ -133,7 +133,7 @@ struct Chunk {
     const AttentionShape& s = p.s;
     for (int64_t i = 0, r = 0; i < piece.count; i++)
       for (int64_t h = g * s.group; h < (g + 1) * s.group; h++, r++) {
-        copyRow(p.grads.dq + (row() + i) * s.ldq + h * s.hsq, dq + r * s.D, s.D);
+        copyHead(p.grads.dq + (row() + i) * s.ldq + h * s.hsq, dq + r * s.D, s.D);
         p.grads.delta[(row() + i) * s.Hq + h] = delta[r];
       }
   }
