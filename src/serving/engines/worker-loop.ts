@@ -81,7 +81,8 @@ function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeo
       first.onRead = () => rest.forEach((choice) => batch.add(choice));
       batch.add(first);
     } catch (error) {
-      if (!isTiefsucheError(error)) throw error;
+      // Whatever is wrong with one request is no reason to end the others.
+      if (!isTiefsucheError(error)) return refuse(id, { code: 'engine_failed', message: (error as Error).message });
       if (error.code === 'UNSUPPORTED') return refuse(id, { code: 'unsupported', param: request.tools ? 'tools' : 'response_format', message: `${error.message}${error.hint === undefined ? '' : `. ${error.hint}`}` });
       refuse(id, { code: 'invalid_input', message: error.message, ...(error.hint !== undefined && { hint: error.hint }) });
     }

@@ -65,8 +65,12 @@ export class Language {
     if (first.kind === 'nothing' || rest.kind === 'nothing') return this.nothing;
     if (first.kind === 'empty') return rest;
     if (rest.kind === 'empty') return first;
-    if (first.kind === 'sequence') return this.pair(first.first, this.pair(first.rest, rest));
-    return this.make(`s${first.id},${rest.id}`, { kind: 'sequence', nullable: first.nullable && rest.nullable, first, rest });
+    const parts: Expression[] = []; // a loop: texts are long, stacks are not
+    for (let e = first; ; e = e.rest) {
+      if (e.kind !== 'sequence') { parts.push(e); break; }
+      parts.push(e.first);
+    }
+    return parts.reduceRight((behind, part) => this.make(`s${part.id},${behind.id}`, { kind: 'sequence', nullable: part.nullable && behind.nullable, first: part, rest: behind }), rest);
   }
 
   choice(...parts: readonly Expression[]): Expression {
@@ -140,7 +144,9 @@ export class Language {
     const can = (x: Expression): boolean => {
       const known = seen.get(x.id);
       if (known !== undefined) return known;
-      const is = x.kind === 'rule' ? ends.has(x.name) : x.kind === 'choice' ? x.of.some(can) : x.kind === 'repeat' ? x.least === 0 || can(x.of) : x.kind === 'sequence' ? can(x.first) && can(x.rest) : x.kind !== 'nothing';
+      let last = x, whole = true;
+      for (; last.kind === 'sequence' && whole; last = last.rest) whole = can(last.first);
+      const is = whole && (last !== x ? can(last) : x.kind === 'rule' ? ends.has(x.name) : x.kind === 'choice' ? x.of.some(can) : x.kind === 'repeat' ? x.least === 0 || can(x.of) : x.kind !== 'nothing');
       seen.set(x.id, is);
       return is;
     };

@@ -30,8 +30,9 @@ const keywordsOf: Readonly<Record<string, readonly string[]>> = {
 const typed = new Set(Object.values(keywordsOf).flat());
 const types = Object.keys(keywordsOf);
 
-const mostExpressions = 50_000, mostValues = 1000, deepest = 64;
+const mostExpressions = 50_000, mostValues = 1000, mostProperties = 500, longestText = 1000, deepest = 64;
 
+const tooLarge = (path: string): SchemaError => new SchemaError(path, 'unsupported', 'the schema is too large');
 const isRecord = (value: unknown): value is Schema => typeof value === 'object' && value !== null && !Array.isArray(value);
 const join = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
 
@@ -66,7 +67,7 @@ class SchemaReader {
     const { l } = this;
     if (schema === true) return this.anyValue();
     if (!isRecord(schema)) throw new SchemaError(path, 'invalid', 'expected a schema: an object, or true');
-    if (depth > deepest || l.size > mostExpressions) throw new SchemaError(path, 'unsupported', 'the schema is too large');
+    if (depth > deepest || l.size > mostExpressions) throw tooLarge(path);
     const { $ref, anyOf, type } = schema, own = Object.keys(schema).filter((k) => !annotations.has(k));
     if ($ref !== undefined) { this.only(own, ['$ref'], path); return this.reference($ref, path, depth); }
     if (anyOf !== undefined) {
@@ -108,6 +109,7 @@ class SchemaReader {
     const both = 'enum' in schema && 'const' in schema ? listed.filter((v) => JSON.stringify(v) === JSON.stringify(schema['const'])) : listed;
     const texts = both.filter(fits).map((v) => JSON.stringify(v));
     if (texts.length === 0) throw new SchemaError(join(path, 'enum' in schema ? 'enum' : 'const'), 'invalid', 'no value has the type that is asked for');
+    if (texts.some((t) => t.length > longestText)) throw new SchemaError(path, 'unsupported', `values of more than ${longestText} characters are not supported`);
     return this.l.texts([...new Set(texts)]);
   }
 
@@ -189,19 +191,20 @@ class SchemaReader {
     if (!isRecord(properties)) throw new SchemaError(join(path, 'properties'), 'invalid', 'expected an object of schemas');
     if (!Array.isArray(required) || required.some((r) => typeof r !== 'string')) throw new SchemaError(join(path, 'required'), 'invalid', 'expected a list of names');
     const names = Object.keys(properties), undeclared = (required as string[]).filter((r) => !names.includes(r));
+    if (names.length + undeclared.length > mostProperties || [...names, ...undeclared].some((n) => n.length > longestText)) throw new SchemaError(join(path, 'properties'), 'unsupported', `more than ${mostProperties} properties, or names of more than ${longestText} characters, are not supported`);
     if (undeclared.length > 0 && more === false) throw new SchemaError(join(path, 'required'), 'invalid', `"${undeclared[0]}" is required and may not be there`);
     const other = more === false || (more === undefined && names.length > 0) ? null : more === undefined || more === true ? this.anyValue() : this.read(more, join(path, 'additionalProperties'), depth + 1);
     const pairs = [
       ...names.map((name) => ({ name, value: this.read(properties[name], join(join(path, 'properties'), name), depth + 1), needed: (required as string[]).includes(name) })),
       ...undeclared.map((name) => ({ name, value: other ?? this.anyValue(), needed: true })),
     ];
-    return this.pairs(pairs, other);
+    return this.pairs(pairs, other, path);
   }
 
-  anyObject(): Expression { return this.pairs([], this.anyValue()); }
+  anyObject(): Expression { return this.pairs([], this.anyValue(), ''); }
 
   /** {a, b?, …}: in order, with commas only between what is there. `other`: what further names may hold. */
-  private pairs(pairs: readonly { readonly name: string; readonly value: Expression; readonly needed: boolean }[], other: Expression | null): Expression {
+  private pairs(pairs: readonly { readonly name: string; readonly value: Expression; readonly needed: boolean }[], other: Expression | null, path: string): Expression {
     const { l } = this, gap = layout(l), comma = l.sequence(l.text(','), gap), colon = l.sequence(l.text(':'), gap), close = l.sequence(gap, l.text('}'));
     const further = other === null ? null : l.sequence(this.nameExcept(pairs.map((p) => p.name)), colon, other);
     const others = further === null ? l.empty : l.repeat(l.sequence(comma, further), 0, Infinity);
@@ -211,6 +214,7 @@ class SchemaReader {
       first = needed ? here : l.choice(here, first);
       behind = needed ? l.sequence(comma, here) : l.choice(l.sequence(comma, here), behind);
       if (needed) bare = l.nothing;
+      if (l.size > mostExpressions) throw tooLarge(path);
     }
     return l.sequence(l.text('{'), gap, l.choice(first, bare));
   }

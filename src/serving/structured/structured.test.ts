@@ -105,6 +105,12 @@ test('what is not understood, or is no schema, is refused by its name', () => {
   for (const [schema, path, kind] of cases) {
     assert.throws(() => schemaLanguage(new Language(), schema), (e) => e instanceof SchemaError && e.path === path && e.kind === kind, JSON.stringify(schema));
   }
+  const many = (n: number, length: number) => ({ type: 'object', properties: Object.fromEntries(Array.from({ length: n }, (_, i) => [`${i}`.padStart(length, 'p'), { enum: ['x'.repeat(length), i] }])) });
+  const large = new Language(), whole = schemaLanguage(large, many(10, 990));
+  assert.ok(accepts(large, whole, JSON.stringify({ ['9'.padStart(990, 'p')]: 'x'.repeat(990) })), 'what is large is read without running out of stack');
+  for (const huge of [many(501, 4), many(1, 1001), { const: 'x'.repeat(100_000) }, many(400, 500), Array.from({ length: 80 }).reduce<object>((inner) => ({ type: 'array', items: inner }), {})]) {
+    assert.throws(() => schemaLanguage(new Language(), huge), (e) => e instanceof SchemaError && e.kind === 'unsupported');
+  }
   const endless = new Language();
   assert.ok(schemaLanguage(endless, { anyOf: [{ $ref: '#' }, { type: 'null' }] }), 'a schema may lean on itself if it ends');
 });
