@@ -26,7 +26,7 @@ async function stream(url: string, model: string, n: number): Promise<{ first: n
   const begun = performance.now();
   const answer = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST', headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ model, stream: true, stream_options: { include_usage: true }, max_completion_tokens: newTokens, seed: n, logprobs: true, messages: [{ role: 'user', content: `Question ${n}: tell me in a few sentences how bread is made, step by step, and what can go wrong.` }] }),
+    body: JSON.stringify({ model, stream: true, stream_options: { include_usage: true }, max_completion_tokens: newTokens, seed: n, messages: [{ role: 'user', content: `Question ${n}: tell me in a few sentences how bread is made, step by step, and what can go wrong.` }] }),
   });
   if (!answer.ok) throw new Error(await answer.text());
   let last = 0, first = 0, held = '', tokens = 0;
@@ -36,9 +36,9 @@ async function stream(url: string, model: string, n: number): Promise<{ first: n
     held = parts.pop()!;
     for (const part of parts) {
       if (!part.startsWith('data: {')) continue;
-      const { choices: [choice], usage } = JSON.parse(part.slice(6)) as { choices: { logprobs: object | null }[]; usage?: { completion_tokens: number } | null };
+      const { choices: [choice], usage } = JSON.parse(part.slice(6)) as { choices: { delta: { content?: string; reasoning?: string } }[]; usage?: { completion_tokens: number } | null };
       if (usage) tokens = usage.completion_tokens;
-      if (!choice?.logprobs) continue; // one for every token
+      if (!choice?.delta.content && !choice?.delta.reasoning) continue; // a piece for every token, but where one ends inside a character
       if (first === 0) first = now - begun;
       else gaps.push(now - last);
       last = now;
