@@ -8,7 +8,7 @@ import { HouseDialog } from './house-dialog.tsx';
 import { language, percent, t } from './i18n/index.ts';
 import { LoginPage } from './login-page.tsx';
 import { ModelsPage } from './models/models-page.tsx';
-import { isOperator, runs, shelf, studio, training, watchHouse } from './parts/house.ts';
+import { isOperator, runs, shelf, starts, studio, training, watchHouse } from './parts/house.ts';
 import { Icon, Mark } from './parts/icons.tsx';
 import { loginWanted, serverGone } from './parts/poll.ts';
 import { goInstead, path, to } from './parts/route.ts';
@@ -26,7 +26,9 @@ function choosePage(): void {
   if (path.value.length > 0 || shelf.value === null || runs.value === null) return;
   if (!isOperator.value) return goInstead('chat');
   const talks = shelf.value.models.some((m) => m.state === 'loaded');
+  const [begun] = starts.value;
   if (training.value) goInstead('runs', training.value.name);
+  else if (begun) goInstead('runs', begun.run);
   else goInstead(talks || shelf.value.models.length > 0 ? 'chat' : 'runs');
 }
 

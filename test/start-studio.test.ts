@@ -36,6 +36,8 @@ async function run(url: string, until: (r: Report) => boolean): Promise<Report> 
 test('a run outlives its server, stops with it when asked, and goes on with the next', async () => {
   const first = await start(0);
   assert.match(await (await fetch(first.url)).text(), /<div id="studio">/);
+  const { runs, starts } = (await (await fetch(`${first.url}/api/runs`)).json()) as { runs: unknown[]; starts: { run: string; state: string }[] };
+  if (runs.length === 0) assert.deepEqual([starts[0]!.run, starts[0]!.state], ['tiny', 'starting'], 'told of before it has a folder');
   const { step } = await run(first.url, (r) => (r.step ?? 0) > 0);
   const second = await start(Number(new URL(first.url).port));
   assert.notEqual(second.url, first.url, 'the next free port');

@@ -5,7 +5,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { exportPath } from '../api.ts';
 import { language, t } from '../i18n/index.ts';
-import { isOperator, runs, shelf, studio, training } from '../parts/house.ts';
+import { isOperator, runs, shelf, starts, studio, training } from '../parts/house.ts';
 import { Icon } from '../parts/icons.tsx';
 import { path, to } from '../parts/route.ts';
 import { announced } from './announcer.ts';
@@ -74,11 +74,11 @@ function Opening(): JSX.Element {
 
 function NoModel(): JSX.Element | null {
   if (shelf.value === null || runs.value === null) return null;
-  const run = training.value;
+  const run = training.value?.name ?? starts.value.find((s) => s.state === 'starting')?.run;
   return (
     <div class="no-model">
       <p>{t('chat.nomodel')} {run && t('chat.nomodel.training')}</p>
-      <p>{!isOperator.value ? null : run ? <a class="primary" href={to('runs', run.name)}>{t('chat.nomodel.watch')}</a>
+      <p>{!isOperator.value ? null : run ? <a class="primary" href={to('runs', run)}>{t('chat.nomodel.watch')}</a>
         : <><a class="primary" href={to('runs')}>{t('chat.nomodel.train')}</a> <a class="button" href={to('models')}>{t('chat.nomodel.add')}</a></>}</p>
     </div>
   );

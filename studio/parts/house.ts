@@ -1,24 +1,27 @@
 // What all pages share: who one is, the models, the runs.
 
 import { computed, signal } from '@preact/signals';
-import { type RunReport, type Shelf, type Studio, api } from '../api.ts';
+import { type RunList, type RunReport, type Shelf, type Studio, api } from '../api.ts';
 import { poll } from './poll.ts';
 
 export const studio = signal<Studio | null>(null);
 export const shelf = signal<Shelf | null>(null);
 export const runs = signal<readonly RunReport[] | null>(null);
+/** Runs that were just begun and have no folder yet. */
+export const starts = signal<RunList['starts']>([]);
 
 export const isOperator = computed(() => studio.value?.user.role === 'operator');
 export const training = computed(() => runs.value?.find((r) => r.status === 'running') ?? null);
 
 export async function refreshHouse(): Promise<void> {
   studio.value ??= await api.studio();
-  const [models, { runs: all }] = await Promise.all([api.shelf(), isOperator.value ? api.runs() : { runs: [] }]);
+  const [models, { runs: all, starts: begun }] = await Promise.all([api.shelf(), isOperator.value ? api.runs() : { runs: [], starts: [] }]);
   shelf.value = models;
   runs.value = all;
+  if (begun.length > 0 || starts.value.length > 0) starts.value = begun;
 }
 
 export const watchHouse = (): (() => void) => poll(async () => {
   await refreshHouse();
-  return training.value !== null || shelf.value?.models.some((m) => m.state === 'loading') ? 1500 : 4000;
+  return training.value !== null || starts.value.length > 0 || shelf.value?.models.some((m) => m.state === 'loading') ? 1500 : 4000;
 });

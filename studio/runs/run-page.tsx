@@ -7,7 +7,7 @@ import { type RunReport, api } from '../api.ts';
 import { chooseModel } from '../chat/conversation.ts';
 import type { WordKey } from '../i18n/en.ts';
 import { compact, duration, euro, figure, joules, number, percent, t } from '../i18n/index.ts';
-import { isOperator } from '../parts/house.ts';
+import { isOperator, starts } from '../parts/house.ts';
 import { go, to } from '../parts/route.ts';
 import { Curves } from './curves.tsx';
 import { type Row, runData } from './run-data.ts';
@@ -17,7 +17,7 @@ export function RunPage({ name }: { name: string }): JSX.Element {
   const data = useMemo(() => runData(name), [name]), chosen = useSignal<number | null>(null);
   useEffect(() => data.follow(), [data]);
   const detail = data.detail.value, rows = data.rows.value, samples = data.samples.value;
-  if (!detail) return <div class="sheet"><p class="aside">{data.missing.value ? t('run.waiting') : ''}</p></div>;
+  if (!detail) return data.missing.value ? <Preparing name={name} /> : <div class="sheet" />;
   const { run } = detail, place = chosen.value ?? samples.length - 1, at = samples[place]?.step ?? null;
   const pick = (step: number): void => {
     if (samples.length > 0) chosen.value = samples.reduce((best, s, i) => (Math.abs(s.step - step) < Math.abs(samples[best]!.step - step) ? i : best), 0);
@@ -30,6 +30,18 @@ export function RunPage({ name }: { name: string }): JSX.Element {
       <Curves of={[{ name, rows, samples }]} at={at} stages={run.stages.flatMap((s, i) => (i > 0 && s.from !== null ? [s.from] : []))} onPick={pick} />
       <details><summary>{t('run.recipe')}</summary><pre tabIndex={0}>{detail.recipe}</pre></details>
       {detail.log !== '' && run.status !== 'failed' && <details><summary>{t('run.log')}</summary><pre tabIndex={0}>{detail.log.trim()}</pre></details>}
+    </div>
+  );
+}
+
+/** A run that has no folder: just begun, failed before it had one, or never there. */
+function Preparing({ name }: { name: string }): JSX.Element {
+  const start = starts.value.find((s) => s.run === name);
+  return (
+    <div class="sheet run">
+      <header class="run-head"><p class="crumb"><a href={to('runs')}>{t('runs.title')}</a></p><h1>{name}</h1>
+        <p class="why" role="status">{!start ? t('run.gone') : start.state === 'starting' ? t('run.waiting') : t('run.failed')}</p></header>
+      {start?.state === 'failed' && <pre tabIndex={0} class="problem">{start.log.trim()}</pre>}
     </div>
   );
 }

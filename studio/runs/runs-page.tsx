@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import { type RunReport, api } from '../api.ts';
 import { duration, euro, moment, number, percent, t } from '../i18n/index.ts';
-import { isOperator, refreshHouse, runs } from '../parts/house.ts';
+import { isOperator, refreshHouse, runs, starts } from '../parts/house.ts';
 import { go, path, to } from '../parts/route.ts';
 import { ComparePage } from './compare-page.tsx';
 import { RunPage } from './run-page.tsx';
@@ -34,7 +34,8 @@ function RunList(): JSX.Element {
         {all && all.length > 1 && <button type="button" disabled={chosen.value.length < 2} title={t('runs.compare.hint')} onClick={() => go('runs', compareWord, ...chosen.value)}>{t('runs.compare')}</button>}
       </header>
       {problem.value !== null && <p class="problem" role="alert">{problem.value}</p>}
-      {all?.length === 0 && <div class="first-run"><p>{t('runs.none')}</p><p>{t('runs.first')}</p>{isOperator.value && <button type="button" class="primary" onClick={() => { void begin(); }}>{t('runs.start')}</button>}</div>}
+      {starts.value.map((s) => <p key={s.run}><a href={to('runs', s.run)}>{s.run}</a> <span class="aside">{t(s.state === 'starting' ? 'run.waiting' : 'run.failed')}</span></p>)}
+      {all?.length === 0 && starts.value.length === 0 && <div class="first-run"><p>{t('runs.none')}</p><p>{t('runs.first')}</p>{isOperator.value && <button type="button" class="primary" onClick={() => { void begin(); }}>{t('runs.start')}</button>}</div>}
       <ul class="run-list">{all?.map((r) => <li key={r.id}><RunRow run={r} several={all.length > 1} chosen={chosen.value.includes(r.name)} choose={(on) => choose(r.name, on)} /></li>)}</ul>
     </div>
   );

@@ -8,7 +8,7 @@ import { checkRunName, listRuns } from '../../runs/run-folder.ts';
 import { ApiError } from '../api-error.ts';
 import { readBody } from '../read-body.ts';
 import type { Route } from '../route.ts';
-import { startTrainer } from '../studio/trainer.ts';
+import { startTrainer, startsWithoutFolder } from '../studio/trainer.ts';
 
 const runStartSchema = z.strictObject({
   run: z.string().describe('Its name; an unfinished run of that name goes on.'),
@@ -27,7 +27,7 @@ export const runStart: Route = {
   async answer(c, { home, commandLine, limits }) {
     const { run, recipe } = await readBody(c.req.raw, runStartSchema, limits.bodyBytes), name = checkRunName(run);
     const there = listRuns(home).find((r) => r.name === name);
-    if (there?.status === 'running') throw new ApiError(409, 'already_running', `the run "${name}" is being trained already`, { param: 'run' });
+    if (there?.status === 'running' || startsWithoutFolder(home).some((s) => s.run === name && s.state === 'starting')) throw new ApiError(409, 'already_running', `the run "${name}" is being trained already`, { param: 'run' });
     if (there?.status === 'finished') throw new ApiError(409, 'finished', `the run "${name}" is finished; begin another under a new name`, { param: 'run' });
     const { pid } = startTrainer(commandLine, there ? ['train', '--run', name, '--resume'] : ['train', recipePath(recipe), '--run', name, '--expect'], name, home);
     return c.json({ run: name, pid } satisfies z.output<typeof runStartedSchema>);

@@ -1,10 +1,13 @@
-// GET /api/runs: every run with a folder, latest first.
+// GET /api/runs: every run with a folder, latest first; and those that were just begun and have none yet.
 
 import { z } from 'zod';
 import type { Route } from '../route.ts';
 import { runReportSchema } from '../studio/run-report.ts';
+import { startsWithoutFolder } from '../studio/trainer.ts';
 
-const runsSchema = z.object({ runs: z.array(runReportSchema) }).meta({ id: 'RunList' });
+const startSchema = z.object({ run: z.string(), state: z.enum(['starting', 'failed']), log: z.string().describe('The end of what its process said.') });
+
+const runsSchema = z.object({ runs: z.array(runReportSchema), starts: z.array(startSchema).describe('Begun here, without a folder yet: their time is being measured, or they failed before.') }).meta({ id: 'RunList' });
 
 export type RunList = z.output<typeof runsSchema>;
 
@@ -14,5 +17,5 @@ export const runs: Route = {
   summary: 'All runs, with how far they are and what they cost',
   access: 'operator',
   answers: { 'application/json': runsSchema },
-  answer: (c, state) => c.json({ runs: state.runs.list() } satisfies RunList),
+  answer: (c, { runs: reader, home }) => c.json({ runs: reader.list(), starts: startsWithoutFolder(home).map((s) => ({ ...s, log: reader.log(s.run) })) } satisfies RunList),
 };

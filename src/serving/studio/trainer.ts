@@ -2,8 +2,9 @@
 // It outlives this server, whatever happens to it; who trains which run stands in the run's folder.
 
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { join } from 'node:path';
 import { makeFolder } from '../../durable-file.ts';
 import { TiefsucheError } from '../../errors.ts';
 import { runsFolder } from '../../home.ts';
@@ -12,6 +13,13 @@ import { openRun } from '../../runs/run-folder.ts';
 import { logPath } from './run-reader.ts';
 
 const lowPriority = 10;
+
+/** Runs this server started: until their folder is there, nothing else knows of them. */
+const started = new Map<string, 'starting' | 'failed'>();
+
+/** Those that have no folder yet: being measured, or ended before they made one. */
+export const startsWithoutFolder = (home: string): { run: string; state: 'starting' | 'failed' }[] =>
+  [...started].filter(([run]) => !existsSync(join(runsFolder(home), run, 'run.json'))).map(([run, state]) => ({ run, state }));
 
 /** @returns the process; `ended` when it was seen to end while this one lived */
 export function startTrainer(commandLine: readonly string[], args: readonly string[], run: string, home: string): { readonly pid: number; readonly ended: Promise<number | null> } {
@@ -24,6 +32,8 @@ export function startTrainer(commandLine: readonly string[], args: readonly stri
     if (child.pid === undefined) throw new TiefsucheError('BACKEND', `the process that trains "${run}" could not be started`);
     try { setPriority(child.pid, lowPriority); } catch { /* it trains all the same */ }
     child.unref();
+    started.set(run, 'starting');
+    void ended.then((status) => (status === 0 ? started.delete(run) : started.set(run, 'failed')));
     return { pid: child.pid, ended };
   } finally {
     closeSync(log);
