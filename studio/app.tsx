@@ -1,7 +1,7 @@
 // The frame of the page: where one is, what trains just now, and the settings of this house.
 
 import type { JSX } from 'preact';
-import { useSignal } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { ChatPage } from './chat/chat-page.tsx';
 import { HouseDialog } from './house-dialog.tsx';
@@ -35,7 +35,7 @@ function choosePage(): void {
 export function App(): JSX.Element {
   const settings = useSignal(false), page = studio.value && !isOperator.value ? 'chat' : current(), Page = pages[page], run = training.value;
   useEffect(watchHouse, [loginWanted.value]);
-  useEffect(choosePage);
+  useSignalEffect(choosePage);
   useEffect(() => {
     document.documentElement.lang = language.value;
     document.title = `${t(names[page])} · tiefsuche`;

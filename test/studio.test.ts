@@ -81,6 +81,7 @@ const text = (selector: string): Promise<string> => page.locator(selector).first
 
 test('a first message: the notice, then thinking in its lane and the answer; kept, found, exported', async () => {
   await page.goto(`${url}/#/chat`);
+  await page.locator('.notice', { hasText: 'small' }).waitFor();
   assert.match(await text('.notice'), /You are talking to an AI system\..*small/s);
   assert.match(await text('.training-use'), /Nothing typed here is used for training/);
   const box = page.getByRole('textbox', { name: 'Message' });
