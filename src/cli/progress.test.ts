@@ -4,6 +4,9 @@ import { bytes, clip, digits, duration, energy, grams, money, si, table, wrap } 
 import { openProgress } from './progress.ts';
 import { visibleLength, withoutColour } from './terminal.ts';
 
+// A dumb terminal gets plain lines, whatever else it is.
+process.env['TERM'] = 'xterm';
+
 function run(isTTY: boolean, columns: number, total: number | null): string[] {
   const written: string[] = [];
   let clock = 0;
