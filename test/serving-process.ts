@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openBackend } from '../src/engine/backends/open.ts';
 import { saveLanguageModel, textSide } from '../src/models/language-model.ts';
@@ -16,10 +17,15 @@ const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 
 export interface Running { readonly url: string; readonly child: ChildProcess; readonly err: () => string }
 
+const started: ChildProcess[] = [];
+// A test that fails leaves its server behind, and that would keep the whole file from ending.
+after(() => { for (const child of started) if (child.exitCode === null) child.kill('SIGKILL'); });
+
 /** Starts `tiefsuche serve MODELS ARGS`, ready when it prints its line. */
 export async function startServer(home: string, models: readonly string[], args: readonly string[] = [], through: readonly string[] = []): Promise<Running> {
   const [command, ...rest] = [...through, process.execPath, '--import', 'tsx', main, 'serve', ...models, '--port', '0', '--json', ...args];
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TIEFSUCHE_HOME: home } });
+  started.push(child);
   let err = '';
   child.stderr!.on('data', (d) => { err += String(d); });
   for await (const line of createInterface({ input: child.stdout! })) return { url: (JSON.parse(line) as { url: string }).url, child, err: () => err };

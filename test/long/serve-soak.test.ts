@@ -18,7 +18,8 @@ const pending = async ({ url }: Running): Promise<number> => Number(/tiefsuche_c
 test(`${requests} requests, ${atOnce} at a time, with everything that can go wrong`, async () => {
   const home = temporaryHome(), seen = new Map<string, number>(), memory: number[] = [];
   cpSync(fileURLToPath(new URL('../fixtures/thinker', import.meta.url)), join(home, 'runs', 'small', 'final'), { recursive: true });
-  const begin = (): Promise<Running> => startServer(home, ['small'], ['--max-queue', '64', '--audit', '--grace', '1']);
+  // V8 lets its heap grow before it looks for garbage: within 96 MiB it must look, and a leak would end the server.
+  const begin = (): Promise<Running> => startServer(home, ['small'], ['--max-queue', '64', '--audit', '--grace', '1'], ['env', 'NODE_OPTIONS=--max-old-space-size=96 --max-semi-space-size=4']);
   let server = await begin(), restarting: Promise<void> | null = null, down = false;
 
   const one = async (n: number): Promise<string> => {
