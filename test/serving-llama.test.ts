@@ -10,7 +10,7 @@ import OpenAI from 'openai';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { exportGguf } from '../src/models/export-gguf.ts';
 import { openExportSource } from '../src/models/export-source.ts';
-import { type Running, qwenTemplate, startServer, stopServer, writeRandomModel } from './serving-process.ts';
+import { type Running, killServers, qwenTemplate, startServer, stopServer, writeRandomModel } from './serving-process.ts';
 
 const installed = existsSync(fileURLToPath(new URL('../engines/llama/node_modules/node-llama-cpp', import.meta.url)));
 const needsLlama = { skip: installed || process.env['CI'] ? false : 'llama.cpp is missing; get it with: npm run build && node bin/tiefsuche.js engine install llama' } as const;
@@ -46,3 +46,5 @@ test('both engines say the same on one file, and /v1/models says which is which'
   assert.equal(again.choices[0]!.message.content, first.choices[0]!.message.content);
   assert.ok(again.usage!.prompt_tokens_details!.cached_tokens! > 5);
 });
+
+after(killServers);

@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openBackend } from '../src/engine/backends/open.ts';
 import { saveLanguageModel, textSide } from '../src/models/language-model.ts';
@@ -18,8 +17,11 @@ const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 export interface Running { readonly url: string; readonly child: ChildProcess; readonly err: () => string }
 
 const started: ChildProcess[] = [];
-// A test that fails leaves its server behind, and that would keep the whole file from ending.
-after(() => { for (const child of started) if (child.exitCode === null) child.kill('SIGKILL'); });
+
+/** For `after`: a test that fails leaves its server behind, and that would keep the whole file from ending. */
+export function killServers(): void {
+  for (const child of started) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+}
 
 /** Starts `tiefsuche serve MODELS ARGS`, ready when it prints its line. */
 export async function startServer(home: string, models: readonly string[], args: readonly string[] = [], through: readonly string[] = []): Promise<Running> {
@@ -33,7 +35,7 @@ export async function startServer(home: string, models: readonly string[], args:
 }
 
 export async function stopServer({ child }: Running): Promise<number | null> {
-  if (child.exitCode !== null) return child.exitCode;
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   child.kill('SIGTERM');
   return ((await once(child, 'exit')) as [number | null])[0];
 }

@@ -10,7 +10,7 @@ import { Output, generateText, jsonSchema, stepCountIs, streamText, tool } from 
 import OpenAI from 'openai';
 import { z } from 'zod';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
-import { type Running, deepseekTemplate, mistralTemplate, qwenTemplate, specials, startServer, stopServer, writeRandomModel } from './serving-process.ts';
+import { type Running, deepseekTemplate, killServers, mistralTemplate, qwenTemplate, specials, startServer, stopServer, writeRandomModel } from './serving-process.ts';
 
 const home = temporaryHome(), folder = (name: string): string => join(home, 'models', name);
 let server: Running, client: OpenAI;
@@ -127,3 +127,5 @@ test('what cannot be promised is refused by its name', async () => {
   const lenient = await client.chat.completions.create({ model: 'qwen', messages, seed: 30, max_completion_tokens: 400, tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: { a: { type: 'string', format: 'date' } } } } }], tool_choice: 'required', parallel_tool_calls: false });
   if (lenient.choices[0]!.finish_reason === 'tool_calls') assert.equal(typeof JSON.parse((lenient.choices[0]!.message.tool_calls![0] as OpenAI.ChatCompletionMessageFunctionToolCall).function.arguments), 'object');
 });
+
+after(killServers);

@@ -2,14 +2,14 @@
 // oversize, and a SIGTERM with a restart half-way. Nothing crashes, no slot leaks, and memory is flat after warm-up.
 // SOAK_REQUESTS makes it shorter.
 
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { random } from '../../src/engine/random.ts';
 import { temporaryHome } from '../../src/ledger/testing/sample-run.ts';
-import { type Running, startServer, stopServer } from '../serving-process.ts';
+import { type Running, killServers, startServer, stopServer } from '../serving-process.ts';
 
 const requests = Number(process.env['SOAK_REQUESTS'] ?? 5000), atOnce = 32;
 const rssMiB = ({ child }: Running): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]) / 1024;
@@ -72,3 +72,5 @@ test(`${requests} requests, ${atOnce} at a time, with everything that can go wro
   assert.ok((seen.get('200') ?? 0) > requests / 3 && (seen.get('left') ?? 0) > 0 && (seen.get('413') ?? 0) > 0);
   assert.equal(await stopServer(server), 0);
 });
+
+after(killServers);
