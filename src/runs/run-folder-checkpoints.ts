@@ -1,12 +1,11 @@
 // Checkpoints of a run: checkpoints/step-00000120/, written under a temporary name, flushed and renamed, so that one is
 // there whole or not at all. checkpoint.json inside holds the hash of every file; their common hash names the checkpoint
 // in the ledger, and depends on the files alone, so that a replay can be compared. The last ones and the best are kept.
-import { createReadStream, existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { writeFileAtomic, writeFolderAtomic } from '../durable-file.ts';
 import { TiefsucheError } from '../errors.ts';
+import { hashOfFile } from '../file-hash.ts';
 import { canonicalJson, hashOf } from '../ledger/canonical.ts';
 import { sha256, type Sha256 } from '../units.ts';
 
@@ -98,9 +97,7 @@ async function hashFiles(folder: string): Promise<Checkpoint['files']> {
   for (const name of readdirSync(folder, { recursive: true }).map(String).sort()) {
     const path = join(folder, name);
     if (name === manifestName || !statSync(path).isFile()) continue;
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-    files[name.replaceAll('\\', '/')] = { bytes: statSync(path).size, sha256: hash.digest('hex') };
+    files[name.replaceAll('\\', '/')] = { bytes: statSync(path).size, sha256: await hashOfFile(path) };
   }
   return files;
 }

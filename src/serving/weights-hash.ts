@@ -2,21 +2,15 @@
 // their hashes in the order of their names.
 
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { hashOfFile } from '../file-hash.ts';
 
 export async function weightsHash(path: string): Promise<string> {
-  if (!statSync(path).isDirectory()) return fileHash(path);
+  if (!statSync(path).isDirectory()) return hashOfFile(path);
   const manifest = join(path, 'checkpoint.json');
   if (statSync(manifest, { throwIfNoEntry: false })) return (JSON.parse(readFileSync(manifest, 'utf8')) as { files: Record<string, { sha256: string }> }).files['weights.safetensors']!.sha256;
   const files = readdirSync(path).filter((name) => name.endsWith('.safetensors')).sort(), hashes: string[] = [];
-  for (const name of files) hashes.push(await fileHash(join(path, name)));
+  for (const name of files) hashes.push(await hashOfFile(join(path, name)));
   return hashes.length === 1 ? hashes[0]! : createHash('sha256').update(hashes.join('')).digest('hex');
-}
-
-async function fileHash(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  return hash.digest('hex');
 }

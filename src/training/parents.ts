@@ -1,11 +1,10 @@
 // What a run grew from, for the ledger: the model it starts from, its data files with their hashes, and earlier runs it
 // names as trials. Whoever resumes or replays a run must begin from the same bytes.
 
-import { createReadStream, existsSync, statSync } from 'node:fs';
-import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { TiefsucheError } from '../errors.ts';
+import { hashOfFile } from '../file-hash.ts';
 import type { Parent } from '../ledger/events.ts';
 import { listAttempts, readAttempt } from '../ledger/workspace.ts';
 import { runsFolder } from '../home.ts';
@@ -58,12 +57,6 @@ async function weightsParent(path: string, home: string): Promise<Parent> {
   const file = statSync(path).isFile() ? path : join(path, 'model.safetensors');
   const sha256 = existsSync(file) ? await hashOfFile(file) : undefined;
   return { relation: 'weights', run: run?.id ?? null, path, ...(run && { name: run.name }), ...(sha256 && { sha256 }) };
-}
-
-async function hashOfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  return hash.digest('hex');
 }
 
 // The ledger knows runs whose folder is gone.

@@ -1,7 +1,6 @@
 // `tiefsuche export MODEL --to hf|gguf|peft|ollama`: takes a model anywhere, with a proof that it still says the same.
 // Everything is written and proven in a temporary folder beside DIR; what fails the proof never gets the name.
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
 import { writeFolderAtomic } from '../../durable-file.ts';
@@ -9,6 +8,7 @@ import { openBackend } from '../../engine/backends/open.ts';
 import { type Found, llamaCpp, transformersPython } from '../../evaluation/other-engines.ts';
 import type { Comparison } from '../../evaluation/parity.ts';
 import { type Exported, type ParityProof, proveExport } from '../../evaluation/prove-export.ts';
+import { hashOfFile } from '../../file-hash.ts';
 import { homeFolder, runsFolder } from '../../home.ts';
 import { exportFolder, textsBeside } from '../../models/export-folder.ts';
 import { exportGguf, type WrittenGguf } from '../../models/export-gguf.ts';
@@ -139,11 +139,7 @@ function adapterFolder(name: string): string {
 
 async function hashes(folder: string): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
-  for (const name of readdirSync(folder).sort()) {
-    const hash = createHash('sha256');
-    for await (const part of createReadStream(join(folder, name))) hash.update(part as Buffer);
-    all[name] = hash.digest('hex');
-  }
+  for (const name of readdirSync(folder).sort()) all[name] = await hashOfFile(join(folder, name));
   return all;
 }
 
