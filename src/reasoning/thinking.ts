@@ -29,14 +29,20 @@ export function splitThought(text: string, options: { inside?: boolean } = {}): 
 }
 
 /** Length of the longest end of `text` that is a beginning of `tag`, but not all of it. */
-export function openEnd(text: string, tag: string): number {
+function openEnd(text: string, tag: string): number {
   for (let length = Math.min(text.length, tag.length - 1); length > 0; length--) {
     if (text.endsWith(tag.slice(0, length))) return length;
   }
   return 0;
 }
 
-/** The same for a text that arrives in pieces, cut anywhere: each push returns what is new and certain. */
+/** Cuts a text where one of the tags may have begun: what is certain, and what waits for more. */
+export function cutOpenEnd(text: string, tags: readonly string[]): [certain: string, held: string] {
+  const at = text.length - Math.max(...tags.map((tag) => openEnd(text, tag)));
+  return [text.slice(0, at), text.slice(at)];
+}
+
+/** Takes a completion apart that arrives in pieces, cut anywhere: each push returns what is new and certain. */
 export class ThoughtSplitter {
   closed = false;
   private place: 'start' | 'thinking' | 'content';

@@ -4,7 +4,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runsFolder } from '../home.ts';
-import { latestCheckpoint } from '../models/formats/checkpoint-folder.ts';
+import { latestCheckpoint, stepOf } from '../models/formats/checkpoint-folder.ts';
 import { resolveTalkingModel } from '../models/model-path.ts';
 import type { Engine } from './engines/engine.ts';
 import type { ServedModel } from './server-state.ts';
@@ -80,8 +80,6 @@ export class ModelStore {
     await Promise.all([...this.models.values()].map(({ engine }) => engine.close()));
   }
 }
-
-const stepOf = (path: string): number | null => { const found = /step-(\d+)$/.exec(path); return found ? Number(found[1]) : null; };
 
 function newestOf(run: string): string | null {
   const final = join(run, 'final');

@@ -21,6 +21,9 @@ export function latestCheckpoint(run: string): string | null {
   return names.reverse().map((name) => join(folder, name)).find(isCheckpoint) ?? null;
 }
 
+/** The step of a checkpoint's folder; null: it is another model. */
+export const stepOf = (path: string): number | null => { const found = /step-(\d+)$/.exec(path); return found ? Number(found[1]) : null; };
+
 export function openCheckpoint(path: string): ModelFiles {
   return { ...openModelFolder(commonFolder(dirname(dirname(path))), () => readSafetensors(join(path, weights))), path };
 }

@@ -1,6 +1,6 @@
 // Looks for stop strings in text that arrives in pieces, cut anywhere. What may still become one is held back.
 
-import { openEnd } from '../../reasoning/thinking.ts';
+import { cutOpenEnd } from '../../reasoning/thinking.ts';
 
 export class StopFinder {
   private readonly stops: readonly string[];
@@ -19,9 +19,9 @@ export class StopFinder {
       this.held = '';
       return text.slice(0, Math.min(...places));
     }
-    const open = Math.max(...this.stops.map((s) => openEnd(text, s)));
-    this.held = text.slice(text.length - open);
-    return text.slice(0, text.length - open);
+    const [certain, held] = cutOpenEnd(text, this.stops);
+    this.held = held;
+    return certain;
   }
 
   /** What was held back, when no more text comes. */

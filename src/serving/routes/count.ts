@@ -7,6 +7,7 @@ import { chatRequestSchema } from '../chat-request.ts';
 import { engineRequest } from '../engine-request.ts';
 import { readBody } from '../read-body.ts';
 import type { Route } from '../route.ts';
+import { modelNamed } from './chat-completions.ts';
 
 const countRequestSchema = chatRequestSchema.pick({ model: true, messages: true }).meta({ id: 'CountRequest' });
 const countSchema = z.object({ tokens: z.int(), context: z.int() }).meta({ id: 'Count' });
@@ -21,10 +22,8 @@ export const count: Route = {
   summary: 'How many tokens a conversation has',
   body: countRequestSchema,
   answers: { 'application/json': countSchema },
-  async answer(c, { models }) {
-    const body = await readBody(c.req.raw, countRequestSchema, largest), served = models.get(body.model);
-    if (!served) throw new ApiError(404, 'model_not_found', `there is no model "${body.model}" here`, { param: 'model' });
-    const { context } = served.engine.description;
+  async answer(c, state) {
+    const body = await readBody(c.req.raw, countRequestSchema, largest), served = modelNamed(state, body.model), { context } = served.engine.description;
     for await (const event of served.engine.start(engineRequest(body))) { // leaving the loop cancels it
       if (event.type === 'prompt') return c.json({ tokens: event.tokens, context } satisfies Count);
       if (event.type === 'refused') {

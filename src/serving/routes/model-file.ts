@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { fsyncFolder, makeFolder, requireFreeDisk, writeFully } from '../../durable-file.ts';
 import { modelFacts } from '../../models/list-models.ts';
+import { modelsFolder } from '../../models/model-path.ts';
 import { ApiError } from '../api-error.ts';
 import type { Route } from '../route.ts';
-import { forgetFacts, modelsFolder } from '../studio/model-shelf.ts';
+import { forgetFacts } from '../studio/model-shelf.ts';
 
 const modelAddedSchema = z.object({ id: z.string(), bytes: z.int() }).meta({ id: 'ModelAdded' });
 const modelRemovedSchema = z.object({ removed: z.string() }).meta({ id: 'ModelRemoved' });

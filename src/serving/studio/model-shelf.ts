@@ -2,9 +2,9 @@
 // they would be. Decoding reads every weight once a token, so the memory's bandwidth over the weights' bytes bounds the
 // speed; the bandwidth is measured once, by copying 64 MiB.
 
-import { join } from 'node:path';
 import { z } from 'zod';
 import { runsFolder } from '../../home.ts';
+import { stepOf } from '../../models/formats/checkpoint-folder.ts';
 import { type ModelFacts, listCheckpointModels, listModels, modelFacts } from '../../models/list-models.ts';
 import type { RunSample } from '../../runs/run-samples.ts';
 import type { ServerState } from '../server-state.ts';
@@ -53,18 +53,23 @@ function factsOf(path: string): ModelFacts | string {
 
 export const forgetFacts = (path: string): boolean => facts.delete(path);
 
-export async function shelf({ home, store, runs }: ServerState): Promise<ShelfModel[]> {
-  const reports = new Map(runs.list().map((r) => [r.name, r]));
+/** What stands on the shelf, without a look into the files. */
+export function onShelf({ home, store }: ServerState): { readonly id: string; readonly path: string; readonly from: ShelfModel['from'] }[] {
   const here = [...listModels(home).map(({ name, path, from }) => ({ id: name, path, from })), ...listCheckpointModels(home).map(({ name, path }) => ({ id: name, path, from: 'checkpoint' as const }))];
   const elsewhere = [...store.models.values()].filter((m) => !here.some((h) => h.id === m.id)).map(({ id, path }) => ({ id, path, from: 'file' as const }));
-  return Promise.all([...here, ...elsewhere].map(async ({ id, path, from }): Promise<ShelfModel> => {
+  return [...here, ...elsewhere];
+}
+
+export async function shelf(state: ServerState): Promise<ShelfModel[]> {
+  const { home, store, runs } = state, reports = new Map(runs.list().map((r) => [r.name, r]));
+  return Promise.all(onShelf(state).map(async ({ id, path, from }): Promise<ShelfModel> => {
     const served = store.models.get(id), told = factsOf(path), known = typeof told === 'string' ? null : told, failure = store.failures.get(id) ?? null;
     const state = store.loading.has(id) && !served ? 'loading' : served ? 'loaded' : failure !== null ? 'failed' : known ? 'here' : 'unreadable';
     const needed = known ? known.bytes + room : null;
     const guessed = known && known.bytes >= smallestJudged ? bandwidth() / known.bytes : null;
     const ofRun = path.startsWith(runsFolder(home)) ? reports.get(id) : undefined;
     return {
-      id, from, state, error: failure ?? (typeof told === 'string' ? told : null), step: served?.step ?? stepIn(path), made_from: ofRun?.why ?? null,
+      id, from, state, error: failure ?? (typeof told === 'string' ? told : null), step: served?.step ?? stepOf(path), made_from: ofRun?.why ?? null,
       type: known?.type ?? null, parameters: known?.parameters ?? null, bytes: known?.bytes ?? null, context: served?.engine.description.context ?? known?.context ?? null, licence: known?.licence ?? null,
       bytes_needed: needed, fits: needed === null ? null : served !== undefined || needed < process.availableMemory(),
       tokens_per_second: served?.speed ?? guessed, speed_from: served?.speed ? 'measured' : guessed === null ? null : 'bandwidth',
@@ -78,7 +83,3 @@ function examplesOf(samples: readonly RunSample[]): string[] {
   const shown = samples.at(-1)?.shown ?? [], first = shown.filter((s, i) => shown.findIndex((other) => other.task === s.task) === i);
   return [...new Set([...first, ...shown].map((s) => s.prompt))].slice(0, 6);
 }
-
-const stepIn = (path: string): number | null => { const found = /step-(\d+)$/.exec(path); return found ? Number(found[1]) : null; };
-
-export const modelsFolder = (home: string): string => join(home, 'models');

@@ -1,7 +1,7 @@
 // Finds function calls in an answer that comes in pieces, cut anywhere. What may still become an opening is held back;
 // from an opening on everything is kept until the caller says that the call is there, or that no more comes.
 
-import { openEnd } from '../../reasoning/thinking.ts';
+import { cutOpenEnd } from '../../reasoning/thinking.ts';
 
 export class CallFinder {
   private readonly opening: string;
@@ -23,9 +23,9 @@ export class CallFinder {
       this.inside = text.slice(at + this.opening.length);
       return text.slice(0, at);
     }
-    const open = openEnd(text, this.opening);
-    this.held = text.slice(text.length - open);
-    return text.slice(0, text.length - open);
+    const [certain, held] = cutOpenEnd(text, [this.opening]);
+    this.held = held;
+    return certain;
   }
 
   /** The call is over; what stood in it. */
