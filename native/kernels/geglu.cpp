@@ -1,8 +1,7 @@
 // GeGLU: h = gate · σ(v) · up with v = 2√(2/π) (gate + 0.044715 gate³), which is GELU in its tanh form times up; gate and up
 // stand side by side in rows of 2F.
 //   dgate = dh · up · σ · (1 + gate · (1 − σ) · v'),  dup = dh · gate · σ.
-#include "math.h"
-#include "rows.h"
+#include "gated.h"
 
 namespace ts::ISA {
 namespace {
@@ -10,49 +9,16 @@ namespace {
 constexpr float SLOPE = 1.5957691216057308f;  // 2√(2/π)
 constexpr float CUBIC = 0.044715f;
 
-// t = gateUp, h; a = T, F, ld
-void geglu(Pool& pool, const Command& c) {
-  const int64_t T = c.dim(0), F = c.dim(1), ld = c.dim(2);
-  parallelRows(pool, T, 2 * F, [&](int64_t first, int64_t end, int) {
-    for (int64_t t = first; t < end; t++) {
-      const float *gate = c.f(0) + t * ld, *up = gate + F;
-      float* h = c.f(1) + t * F;
-      along(F, [=](int64_t f, auto lanes) TS_LAMBDA {
-        const V16 z = lanes.load(gate + f), v = z * fma(z * z, broadcast(SLOPE * CUBIC), broadcast(SLOPE));
-        lanes.store(h + f, z * sigmoid(v) * lanes.load(up + f));
-      });
-    }
-  });
-}
-
-// t = gateUp, dh, dgateUp (may be gateUp), h? (may be dh); a = T, F, ld, ldd, accumulate
-template <bool ACCUMULATE, bool AGAIN>
-void backward(Pool& pool, const Command& c) {
-  const int64_t T = c.dim(0), F = c.dim(1), ld = c.dim(2), ldd = c.dim(3);
-  parallelRows(pool, T, 2 * F, [&](int64_t first, int64_t end, int) {
-    for (int64_t t = first; t < end; t++) {
-      const float *gate = c.f(0) + t * ld, *up = gate + F, *dh = c.f(1) + t * F;
-      float *dgate = c.f(2) + t * ldd, *dup = dgate + F, *h = AGAIN ? c.f(3) + t * F : nullptr;
-      along(F, [=](int64_t f, auto lanes) TS_LAMBDA {
-        const V16 z = lanes.load(gate + f), square = z * z, one = broadcast(1.0f);
-        const V16 sigma = sigmoid(z * fma(square, broadcast(SLOPE * CUBIC), broadcast(SLOPE))), d = lanes.load(dh + f) * sigma;
-        const V16 steep = fma(square, broadcast(3 * SLOPE * CUBIC), broadcast(SLOPE));
-        const V16 u = lanes.load(up + f), toGate = d * u * fma(z * (one - sigma), steep, one), toUp = d * z;
-        if (AGAIN) lanes.store(h + f, z * sigma * u);
-        lanes.store(dgate + f, ACCUMULATE ? lanes.load(dgate + f) + toGate : toGate);
-        lanes.store(dup + f, ACCUMULATE ? lanes.load(dup + f) + toUp : toUp);
-      });
-    }
-  });
-}
-
-void gegluBackward(Pool& pool, const Command& c) {
-  if (c.f(3)) (c.flag(4) ? backward<true, true> : backward<false, true>)(pool, c);
-  else (c.flag(4) ? backward<true, false> : backward<false, false>)(pool, c);
-}
+struct Gelu {
+  static TS_INLINE GateValues at(V16 z) {
+    const V16 one = broadcast(1.0f), square = z * z, sigma = sigmoid(z * fma(square, broadcast(SLOPE * CUBIC), broadcast(SLOPE)));
+    const V16 steep = fma(square, broadcast(3 * SLOPE * CUBIC), broadcast(SLOPE));
+    return {z * sigma, sigma, fma(z * (one - sigma), steep, one)};
+  }
+};
 
 }  // namespace
 
-extern const Entry geglu_kernels[] = {{"geglu", geglu}, {"gegluBackward", gegluBackward}, {nullptr, nullptr}};
+extern const Entry geglu_kernels[] = {{"geglu", gatedForward<Gelu>}, {"gegluBackward", gatedBackward<Gelu>}, {nullptr, nullptr}};
 
 }  // namespace ts::ISA
