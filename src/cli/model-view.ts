@@ -4,9 +4,9 @@ import type { ModelRecord } from '../models/record.ts';
 import type { Pulled } from '../models/pull.ts';
 import { openModelFiles } from '../models/load.ts';
 import { type ModelFit, modelFit } from '../reasoning/fit.ts';
+import { measuredBandwidth } from '../reasoning/measured-bandwidth.ts';
 import { bytes, digits } from './figures.ts';
 import { machineFacts } from './machine.ts';
-import { measuredBandwidth } from './measured-bandwidth.ts';
 import type { Terminal } from './terminal.ts';
 
 export async function fitHere(path: string, context?: number): Promise<ModelFit> {

@@ -5,8 +5,8 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { homeFolder, runsFolder } from '../home.ts';
 import { latestCheckpoint } from './formats/checkpoint-folder.ts';
+import type { ModelFiles } from './formats/model-files.ts';
 import { licenceBeside } from './licence.ts';
-import { openModelFiles } from './load.ts';
 import { modelAt, modelsHere } from './model-path.ts';
 import { readRecord } from './record.ts';
 
@@ -50,17 +50,12 @@ export interface ModelFacts {
   readonly licence: string | null;
 }
 
-/** Reads headers only. */
-export function modelFacts(path: string): ModelFacts {
-  const files = openModelFiles(path);
-  try {
-    const entries = [...files.weights.tensors.values()], context = files.config['max_position_embeddings'];
-    return {
-      type: files.config.model_type, parameters: entries.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
-      bytes: path.endsWith('.gguf') ? statSync(path).size : entries.reduce((n, { byteLength }) => n + byteLength, 0),
-      context: typeof context === 'number' ? context : null, licence: readRecord(path)?.licence ?? licenceBeside(path),
-    };
-  } finally {
-    files.close();
-  }
+/** By the headers only. */
+export function modelFacts({ path, config, weights }: ModelFiles): ModelFacts {
+  const entries = [...weights.tensors.values()], context = config['max_position_embeddings'];
+  return {
+    type: config.model_type, parameters: entries.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
+    bytes: path.endsWith('.gguf') ? statSync(path).size : entries.reduce((n, { byteLength }) => n + byteLength, 0),
+    context: typeof context === 'number' ? context : null, licence: readRecord(path)?.licence ?? licenceBeside(path),
+  };
 }

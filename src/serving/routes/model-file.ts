@@ -5,7 +5,7 @@ import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fsyncFolder, makeFolder, requireFreeDisk, writeFully } from '../../durable-file.ts';
-import { modelFacts } from '../../models/list-models.ts';
+import { openModelFiles } from '../../models/load.ts';
 import { modelsFolder } from '../../models/model-path.ts';
 import { ApiError } from '../api-error.ts';
 import type { Route } from '../route.ts';
@@ -42,7 +42,7 @@ export const modelAdd: Route = {
       } finally {
         closeSync(file);
       }
-      modelFacts(temporary); // refuses what is no model, or one that nothing here can run
+      openModelFiles(temporary).close(); // refuses what is no model, or one that nothing here can run
       renameSync(temporary, path);
       fsyncFolder(folder);
     } catch (error) {

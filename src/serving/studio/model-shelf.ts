@@ -1,11 +1,13 @@
 // What the studio says of the models that are here: loaded or not, from what they were made, whether they fit, how fast
-// they would be. Decoding reads every weight once a token, so the memory's bandwidth over the weights' bytes bounds the
-// speed; the bandwidth is measured once, by copying 64 MiB.
+// they would be: counted and estimated as `tiefsuche models add` does (reasoning/fit.ts).
 
 import { z } from 'zod';
 import { runsFolder } from '../../home.ts';
 import { stepOf } from '../../models/formats/checkpoint-folder.ts';
 import { type ModelFacts, listCheckpointModels, listModels, modelFacts } from '../../models/list-models.ts';
+import { openModelFiles } from '../../models/load.ts';
+import { type ModelFit, modelFit } from '../../reasoning/fit.ts';
+import { measuredBandwidth } from '../../reasoning/measured-bandwidth.ts';
 import type { RunSample } from '../../runs/run-samples.ts';
 import type { ServerState } from '../server-state.ts';
 
@@ -23,32 +25,31 @@ export const shelfModelSchema = z.object({
 
 export type ShelfModel = z.output<typeof shelfModelSchema>;
 
-const room = 256 * 2 ** 20; // for caches and activations of a first conversation
 const smallestJudged = 32 * 2 ** 20; // smaller weights live in the processor's caches, where this bound says nothing
 
-let measured: number | null = null;
+type Known = ModelFacts & Pick<ModelFit, 'totalBytes' | 'bytesPerToken'>;
 
-/** Bytes a second that one thread copies. */
-function bandwidth(): number {
-  if (measured !== null) return measured;
-  const from = Buffer.alloc(64 * 2 ** 20, 1), to = Buffer.alloc(from.length, 2), seconds = Array.from({ length: 3 }, () => {
-    const start = performance.now();
-    from.copy(to);
-    return (performance.now() - start) / 1000;
-  });
-  return (measured = (2 * from.length) / Math.min(...seconds)); // read and written
-}
-
-const facts = new Map<string, ModelFacts | string>();
+const facts = new Map<string, Known | string>();
 
 /** Headers do not change under a name; a model that is replaced gets a new path or a new server. */
-function factsOf(path: string): ModelFacts | string {
+function factsOf(path: string): Known | string {
   let known = facts.get(path);
   if (known === undefined) {
-    try { known = modelFacts(path); } catch (error) { known = (error as Error).message; }
+    try { known = readFacts(path); } catch (error) { known = (error as Error).message; }
     facts.set(path, known);
   }
   return known;
+}
+
+/** Reads headers only. */
+function readFacts(path: string): Known {
+  const files = openModelFiles(path);
+  try {
+    const { totalBytes, bytesPerToken } = modelFit(files, { freeBytes: 0, bandwidth: null });
+    return { ...modelFacts(files), totalBytes, bytesPerToken };
+  } finally {
+    files.close();
+  }
 }
 
 export const forgetFacts = (path: string): boolean => facts.delete(path);
@@ -61,12 +62,12 @@ export function onShelf({ home, store }: ServerState): { readonly id: string; re
 }
 
 export async function shelf(state: ServerState): Promise<ShelfModel[]> {
-  const { home, store, runs } = state, reports = new Map(runs.list().map((r) => [r.name, r]));
+  const { home, store, runs } = state, reports = new Map(runs.list().map((r) => [r.name, r])), bandwidth = await measuredBandwidth(home);
   return Promise.all(onShelf(state).map(async ({ id, path, from }): Promise<ShelfModel> => {
     const served = store.models.get(id), told = factsOf(path), known = typeof told === 'string' ? null : told, failure = store.failures.get(id) ?? null;
     const state = store.loading.has(id) && !served ? 'loading' : served ? 'loaded' : failure !== null ? 'failed' : known ? 'here' : 'unreadable';
-    const needed = known ? known.bytes + room : null;
-    const guessed = known && known.bytes >= smallestJudged ? bandwidth() / known.bytes : null;
+    const needed = known?.totalBytes ?? null;
+    const guessed = known && known.bytes >= smallestJudged ? bandwidth / known.bytesPerToken : null;
     const ofRun = path.startsWith(runsFolder(home)) ? reports.get(id) : undefined;
     return {
       id, from, state, error: failure ?? (typeof told === 'string' ? told : null), step: served?.step ?? stepOf(path), made_from: ofRun?.why ?? null,
