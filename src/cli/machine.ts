@@ -2,8 +2,9 @@
 // native addon is asked in a process of its own, so that a broken one cannot end the program that asks.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { freeMemory, memoryLimit } from '../free-memory.ts';
 import { packageRoot } from '../ledger/provenance.ts';
 
 export interface Machine {
@@ -30,13 +31,10 @@ export interface Addon { path: string; isa: string; isas: string[]; threads: num
 
 export function machineFacts(): Machine {
   const info = cpuInfo();
-  const limit = containerLimit();
-  const total = totalmem();
-  const free = availableMemory();
   return {
     cpu: cpus()[0]?.model.trim() || 'unknown', arch: process.arch, platform: process.platform, ...info,
     logicalProcessors: cpus().length, usableProcessors: availableParallelism(), quota: containerQuota(),
-    memoryBytes: limit ? Math.min(total, limit.max) : total, freeBytes: limit ? Math.min(free, limit.max - limit.used) : free, node: process.version,
+    memoryBytes: memoryLimit() ?? totalmem(), freeBytes: freeMemory(), node: process.version,
   };
 }
 
@@ -80,18 +78,6 @@ function cpuInfo(): { instructions: string[]; cores: number | null } {
   const features = `${asked('machdep.cpu.features')} ${asked('machdep.cpu.leaf7_features')}`;
   const found = ([['AVX512F', 'AVX-512'], ['AVX2', 'AVX2'], ['FMA', 'FMA']] as const).filter(([flag]) => features.includes(flag)).map(([, name]) => name as string);
   return { instructions: process.arch === 'arm64' ? ['NEON', 'FMA'] : found, cores: Number(asked('hw.physicalcpu')) || null };
-}
-
-// MemAvailable counts caches that give way; freemem() does not everywhere.
-function availableMemory(): number {
-  const found = /^MemAvailable:\s*(\d+) kB/m.exec(process.platform === 'linux' ? tryRead('/proc/meminfo') ?? '' : '');
-  return found ? Number(found[1]) * 1024 : freemem();
-}
-
-function containerLimit(): { max: number; used: number } | null {
-  const max = Number(tryRead('/sys/fs/cgroup/memory.max') ?? tryRead('/sys/fs/cgroup/memory/memory.limit_in_bytes'));
-  const used = Number(tryRead('/sys/fs/cgroup/memory.current') ?? tryRead('/sys/fs/cgroup/memory/memory.usage_in_bytes') ?? 0);
-  return max > 0 && max < totalmem() ? { max, used } : null;
 }
 
 function containerQuota(): number | null {

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { openBackend } from '../engine/backends/open.ts';
 import { homeFolder } from '../home.ts';
-import { type MemoryPlan, availableBytes, megabytes, planMemory } from '../training/memory-plan.ts';
+import { freeMemory } from '../free-memory.ts';
+import { type MemoryPlan, megabytes, planMemory } from '../training/memory-plan.ts';
 import { readRecipe } from '../training/recipe-parts.ts';
 import { openRun } from '../runs/run-folder.ts';
 import { type TimeEstimate, estimateTime } from '../training/time-estimate.ts';
@@ -20,7 +21,7 @@ export async function printPlan(recipe: string | undefined, run: string, overrid
   const read = readRecipe(recipe === undefined ? readFileSync(path, 'utf8') : readRecipeFile(path), { name: basename(path), overrides });
   const backend = openBackend(), home = homeFolder();
   try {
-    const resident = process.memoryUsage.rss(), free = availableBytes();
+    const resident = process.memoryUsage.rss(), free = freeMemory();
     const plan = await planMemory(read, folder, home, backend.info().threads, resident), fits = plan.totalBytes - resident <= free;
     const time = fits ? await estimateTime(backend, read, folder, home, plan) : null;
     const ways = await waysToTrain(read, folder, home, backend.info().threads, resident);

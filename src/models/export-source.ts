@@ -25,9 +25,10 @@ export function openExportSource(path: string, adapter?: string): ExportSource {
   const files = openModelFiles(path);
   try {
     const specs = architectureOf(files.config.model_type).parameters(files.config), byName = new Map(specs.map((s) => [s.name, s]));
-    const lora = adapter === undefined ? null : readPeftAdapter(adapter);
+    const lora = adapter === undefined ? files.adapter ?? null : readPeftAdapter(adapter);
+    if (files.adapter && adapter !== undefined) throw new TiefsucheError('UNSUPPORTED', `${path} has adapters of its own, and takes no others`, { hint: 'Leave --adapter out: its own are merged in.' });
     for (const module of lora?.modules.keys() ?? []) {
-      if (!byName.has(`${module}.weight`)) throw new TiefsucheError('SHAPE', `the adapter ${adapter} is for ${module}, which this model lacks`, { hint: 'Give the base model that adapter_config.json names.' });
+      if (!byName.has(`${module}.weight`)) throw new TiefsucheError('SHAPE', `the adapter ${adapter ?? path} is for ${module}, which this model lacks`, { hint: 'Give the base model that adapter_config.json names.' });
     }
     const values = (spec: ParameterSpec): Float32Array => {
       return requireWeight(files.weights, spec) ? files.weights.readFloat32(spec.name) : new Float32Array(spec.shape.reduce((a, b) => a * b, 1));

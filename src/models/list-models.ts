@@ -51,11 +51,12 @@ export interface ModelFacts {
 }
 
 /** By the headers only. */
-export function modelFacts({ path, config, weights }: ModelFiles): ModelFacts {
+export function modelFacts({ path, config, weights, adapter }: ModelFiles): ModelFacts {
+  const origin = adapter?.config.base_model_name_or_path ?? path; // adapters have the licence of their base
   const entries = [...weights.tensors.values()], context = config['max_position_embeddings'];
   return {
     type: config.model_type, parameters: entries.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
     bytes: path.endsWith('.gguf') ? statSync(path).size : entries.reduce((n, { byteLength }) => n + byteLength, 0),
-    context: typeof context === 'number' ? context : null, licence: readRecord(path)?.licence ?? licenceBeside(path),
+    context: typeof context === 'number' ? context : null, licence: readRecord(origin)?.licence ?? licenceBeside(origin),
   };
 }

@@ -7,16 +7,18 @@ import { requireFinite } from './formats/finite.ts';
 import { openGgufModel } from './formats/gguf-model.ts';
 import { openModelFolder } from './formats/hf-folder.ts';
 import type { ModelFiles } from './formats/model-files.ts';
+import type { PeftAdapter } from './formats/peft.ts';
 import type { TensorSource } from './formats/tensor-source.ts';
 import { CompressedWeights } from './compressed.ts';
 import { architectureOf } from './index.ts';
+import { adapterNames } from './lora.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { type ParameterSpec, type Parameters, largestOf } from './parameters.ts';
 
 /** Opens a Hugging Face folder, a checkpoint or a GGUF file. Close it when done. */
 export function openModelFiles(path: string): ModelFiles {
   if (path.endsWith('.gguf')) return openGgufModel(path);
-  return isCheckpoint(path) ? openCheckpoint(path) : openModelFolder(path);
+  return isCheckpoint(path) ? openCheckpoint(path, openModelFiles) : openModelFolder(path);
 }
 
 /** Fills the parameters from a file, tensor by tensor. Every one must be there, with its shape, and be numbers. */
@@ -60,17 +62,33 @@ function* written(specs: readonly ParameterSpec[], read: (name: string, memory: 
 }
 
 /** Makes a model from opened files. */
-export function loadModel(backend: Backend, files: ModelFiles, options: ModelOptions = {}): Model {
-  const { precision = 'f32' } = options;
+export function loadModel(backend: Backend, files: ModelFiles, wanted: ModelOptions = {}): Model {
+  const { adapter } = files, options = adapter ? withAdapter(wanted, adapter, files.path) : wanted, { precision = 'f32' } = options;
   invariant(precision === 'f32' || !options.trainable || options.lora, 'weights in few bits do not train');
   const specs = architectureOf(files.config['model_type']).parameters(files.config);
   const compressed = precision === 'f32' ? null : new CompressedWeights(backend, specs, files.weights, precision, { dry: options.dry ?? false });
   const model = new Model(backend, files.config, options, compressed);
   try {
     if (!options.dry) readWeights(model.parameters, files.weights);
+    if (!options.dry && adapter) writeFactors(model, adapter, files.path);
   } catch (error) {
     model.close();
     throw error;
   }
   return model;
+}
+
+function withAdapter(options: ModelOptions, { modules, scale, config: { r: rank } }: PeftAdapter, path: string): ModelOptions {
+  if (options.lora) throw new TiefsucheError('UNSUPPORTED', `${path} has adapters of its own, and takes no others`, { hint: 'Finish that run and begin with its end, or export it first: there they are merged into the weights.' });
+  return { ...options, lora: { rank, alpha: scale * rank, weights: new Set([...modules.keys()].map((module) => `${module}.weight`)) } };
+}
+
+function writeFactors(model: Model, { modules }: PeftAdapter, path: string): void {
+  const { parameters } = model.lora!;
+  for (const [module, { a, b }] of modules) {
+    const names = adapterNames(`${module}.weight`);
+    if (!parameters.has(names.a)) throw new TiefsucheError('SHAPE', `the adapter ${path} is for ${module}, which this model lacks or does not adapt`, { hint: 'Give the base model that adapter_config.json names.' });
+    parameters.write(names.a, a);
+    parameters.write(names.b, b);
+  }
 }

@@ -2,7 +2,7 @@
 // and that a frozen base has no gradient memory.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,9 +12,12 @@ import { CpuBackend, nativeBuilt } from '../engine/backends/cpu/cpu.ts';
 import { ReferenceBackend } from '../engine/backends/reference/reference.ts';
 import { Arena, execute, read } from '../engine/program.ts';
 import { Tape } from '../engine/tape.ts';
-import { loadAdapted, saveAdapter } from './adapter-files.ts';
+import { loadAdapted, saveAdapter, saveAdapterWithoutWeights } from './adapter-files.ts';
+import { openExportSource } from './export-source.ts';
+import { latestCheckpoint } from './formats/checkpoint-folder.ts';
 import { readPeftAdapter } from './formats/peft.ts';
 import { readSafetensors } from './formats/safetensors.ts';
+import { writeSafetensors } from './formats/safetensors-write.ts';
 import { loadModel, openModelFiles, writtenWeights } from './load.ts';
 import { applyLora } from './lora.ts';
 import { logitsOf } from './logits.ts';
@@ -57,6 +60,33 @@ for (const backend of backends) test(`LoRA on ${backend.info().isa}: merged weig
   assert.ok(worst(separate, plain) > 0.1, 'the adapter changes something');
   assert.ok(worst(separate, together) < 1e-4, `off by ${worst(separate, together)}`);
   files.close();
+});
+
+test('a checkpoint of adapters is a model: its base with them on it, also on its way out', async () => {
+  const run = mkdtempSync(join(tmpdir(), 'tiefsuche-lora-')), checkpoint = join(run, 'checkpoints', 'step-00000020'), spoken = join(run, 'base'), files = openModelFiles(base), backend = backends.at(-1)!;
+  try {
+    const adapted = loadAdapted(backend, files, adapter), ids = Int32Array.from(sequences['b']!.ids);
+    mkdirSync(checkpoint, { recursive: true });
+    cpSync(base, spoken, { recursive: true });
+    cpSync(`${fixtures}../data/tiny-rl-arithmetic-sequence/tokenizer_config.json`, join(spoken, 'tokenizer_config.json'));
+    await writeSafetensors(join(checkpoint, 'weights.safetensors'), writtenWeights(adapted.lora!.parameters));
+    assert.equal(latestCheckpoint(run), null);
+    await saveAdapterWithoutWeights(join(run, 'model'), adapted, spoken);
+    assert.equal(latestCheckpoint(run), checkpoint);
+    const opened = openModelFiles(checkpoint), model = loadModel(backend, opened), source = openExportSource(checkpoint), name = 'model.layers.0.self_attn.q_proj.weight';
+    assert.deepEqual(await logitsOf(model, ids), await logitsOf(adapted, ids));
+    const merged = [...applyLora(writtenWeights(adapted.parameters), adapted.lora!)].find((w) => w.name === name)!;
+    assert.deepEqual(source.read(name), merged.data());
+    assert.throws(() => loadModel(backend, opened, { lora: { rank: 2, alpha: 4 } }), { code: 'UNSUPPORTED' });
+    assert.throws(() => openExportSource(checkpoint, adapter), { code: 'UNSUPPORTED' });
+    await saveAdapterWithoutWeights(join(run, 'model'), adapted, join(run, 'gone'));
+    assert.throws(() => openModelFiles(checkpoint), { code: 'NOT_FOUND' });
+    opened.close();
+    source.close();
+  } finally {
+    rmSync(run, { recursive: true, force: true });
+    files.close();
+  }
 });
 
 test('an adapter is saved as PEFT has it, and read again', async () => {

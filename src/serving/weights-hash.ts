@@ -1,5 +1,6 @@
-// SHA-256 of a model's weights as they lie on disk. Of a checkpoint it stands beside them; of several files it is that of
-// their hashes in the order of their names.
+// SHA-256 of a model's weights as they lie on disk. Of a checkpoint it stands beside them (where adapters are trained it is
+// theirs; the hash of their base stands in the ledger); of several files it is that of their hashes in the order of their
+// names.
 
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';

@@ -2,7 +2,7 @@
 // backend that only counts. The phases share one arena, so only the largest of them counts; it is allocated once.
 
 import { TiefsucheError } from '../errors.ts';
-import { freemem } from 'node:os';
+import { freeMemory } from '../free-memory.ts';
 import { DryBackend } from '../engine/backends/dry.ts';
 import { Arena } from '../engine/program.ts';
 import type { LanguageModel } from '../models/language-model.ts';
@@ -105,15 +105,12 @@ function fittingEvaluation(backend: DryBackend, language: LanguageModel, { evalu
 }
 
 /** Refuses a run that will not fit into what is free, with the table. */
-export function requireMemory(plan: MemoryPlan, available: number = availableBytes()): void {
+export function requireMemory(plan: MemoryPlan, available: number = freeMemory()): void {
   const resident = plan.rows.find((r) => r.name === 'Node and program')!.bytes;
   if (plan.totalBytes - resident <= available) return;
   const table = plan.rows.map((r) => `  ${r.name.padEnd(18)}${megabytes(r.bytes).padStart(10)}${r.note ? `  ${r.note}` : ''}`).join('\n');
   throw new TiefsucheError('MEMORY', `this run needs ${megabytes(plan.totalBytes)}, and ${megabytes(available + resident)} are free\n${table}`,
     { hint: 'Say `recompute: true`, or lower micro_tokens, the samples or the model; `tiefsuche train RECIPE --plan` shows what each phase takes.' });
 }
-
-/** Memory this process may still take, a container's limit considered. */
-export const availableBytes = (): number => (process as { availableMemory?: () => number }).availableMemory?.() ?? freemem();
 
 export const megabytes = (bytes: number): string => `${(bytes / mebibyte).toFixed(bytes < 10 * mebibyte ? 1 : 0)} MiB`;

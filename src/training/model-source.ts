@@ -36,6 +36,10 @@ export function makeModel(backend: Backend, source: ModelSource, folder: string,
   const options = { trainable: true, recompute, ...(lora && { lora: { rank: lora.rank, alpha: lora.alpha, ...(lora.targets && { targets: lora.targets }) } }) };
   if ('from' in spec && typeof spec.from === 'string') {
     const language = openLanguageModel(backend, resolveModelPath(spec.from, folder, home), { ...options, dry, precision: lora?.base ?? 'f32' });
+    if (!lora && language.model.lora) {
+      language.model.close();
+      throw new TiefsucheError('UNSUPPORTED', `${spec.from} has adapters of its own; what trains all weights begins with a whole model`, { hint: 'Finish that run and begin with its end.' });
+    }
     if (!dry) language.model.lora?.parameters.initialise(seed);
     return language;
   }

@@ -5,6 +5,7 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../../durable-file.ts';
 import { TiefsucheError } from '../../errors.ts';
+import { freeMemory } from '../../free-memory.ts';
 import type { Backend } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/backends/open.ts';
 import { homeFolder } from '../../home.ts';
@@ -16,7 +17,7 @@ import { openModelFiles } from '../../models/load.ts';
 import { textSide } from '../../models/language-model.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
 import { architectureOf } from '../../models/index.ts';
-import { availableBytes, megabytes, planMemory } from '../../training/memory-plan.ts';
+import { megabytes, planMemory } from '../../training/memory-plan.ts';
 import type { EncodedFiles } from '../../training/method.ts';
 import { readRecipe } from '../../training/recipe-parts.ts';
 import { listRuns, openRun } from '../../runs/run-folder.ts';
@@ -107,7 +108,7 @@ async function begin(modelName: string, name: string, options: Readonly<Record<s
       const plan = makePlan(side, prepared, encoded, { name, model, folder, maxPositions, microTokens }, w);
       return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads, process.memoryUsage.rss(), files) };
     };
-    const isShort = (): boolean => best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * availableBytes();
+    const isShort = (): boolean => best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * freeMemory();
     const step = wishes.batch * longestRow(encoded, maxPositions); // larger passes than a step are all alike
     // Where memory is short: first what costs least time; smaller passes last.
     const fewBits = { ...wishes, fewBits: wishes.fewBits || !wishes.full }, least = { ...fewBits, recompute: true };
@@ -115,7 +116,7 @@ async function begin(modelName: string, name: string, options: Readonly<Record<s
     for (const ways of [fewBits, least]) if (isShort()) best = await plannedWith(mostMicroTokens, ways);
     for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && isShort()) best = await plannedWith(microTokens, least);
     const { plan, memory } = best, needed = memory.totalBytes - process.memoryUsage.rss();
-    if (needed > availableBytes()) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(availableBytes())} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
+    if (needed > freeMemory()) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(freeMemory())} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
     sayData(prepared, tell);
     for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${err.dim(why)}`);
     tell(err.dim('  measuring with a few steps …'));

@@ -2,6 +2,7 @@
 // Hugging Face's tensor names, and the tokenizer's files.
 
 import type { TokenizerConfig } from '../../tokenizer/tokenizer-json.ts';
+import type { PeftAdapter } from './peft.ts';
 import type { TensorSource } from './tensor-source.ts';
 
 /** config.json: `model_type` says which architecture; the rest belongs to it. */
@@ -12,6 +13,8 @@ export interface ModelFiles {
   readonly path: string;
   readonly config: ModelConfig;
   readonly weights: TensorSource;
+  /** What is to be put onto the weights: those of a checkpoint of adapters are its base's. */
+  readonly adapter?: PeftAdapter;
   /** Content of tokenizer.json: text as in the folder, or built from a GGUF file. */
   readonly tokenizerJson: string | object | undefined;
   readonly tokenizerConfig: TokenizerConfig;

@@ -41,22 +41,29 @@ export interface PeftAdapter {
   readonly scale: number;
 }
 
-const configName = 'adapter_config.json', weightsName = 'adapter_model.safetensors', prefix = 'base_model.model.';
-const keyPattern = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
+const weightsName = 'adapter_model.safetensors', prefix = 'base_model.model.';
+const keyPattern = /^(.+)\.lora_([AB])\.weight$/;
+export const adapterConfigName = 'adapter_config.json';
 
 /** Reads an adapter folder; the factors are small and are held in memory. */
-export function readPeftAdapter(folder: string): PeftAdapter {
-  const path = join(folder, configName);
-  if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `${folder} has no ${configName}`, { hint: 'Give the folder of a PEFT adapter.' });
-  const config = checkConfig(path, readFileSync(path, 'utf8'));
-  const file = readSafetensors(join(folder, weightsName));
+export const readPeftAdapter = (folder: string): PeftAdapter => readFactors(readPeftConfig(folder), join(folder, weightsName), prefix);
+
+export function readPeftConfig(folder: string): PeftConfig {
+  const path = join(folder, adapterConfigName);
+  if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `${folder} has no ${adapterConfigName}`, { hint: 'Give the folder of a PEFT adapter.' });
+  return checkConfig(path, readFileSync(path, 'utf8'));
+}
+
+/** The factors in a file whose keys are `before`<module path>.lora_A.weight and .lora_B.weight. */
+export function readFactors(config: PeftConfig, path: string, before: string): PeftAdapter {
+  const file = readSafetensors(path);
   try {
     const modules = new Map<string, LoraPair>();
     for (const { name, shape } of file.tensors.values()) {
-      const [, module, side] = keyPattern.exec(name) ?? [];
+      const [, module, side] = name.startsWith(before) ? keyPattern.exec(name.slice(before.length)) ?? [] : [];
       if (module === undefined) throw unsupportedError(file.path, `tensor ${quoted(name)} is not a LoRA factor`, 'Adapters with saved modules, embeddings or DoRA vectors are not read.');
       if (side !== 'A') continue;
-      const other = `${prefix}${module}.lora_B.weight`, b = file.tensors.get(other);
+      const other = `${before}${module}.lora_B.weight`, b = file.tensors.get(other);
       if (!b) throw formatError(file.path, `${quoted(name)} has no partner ${quoted(other)}`);
       const [rank, inFeatures] = shape, [outFeatures, rankOfB] = b.shape;
       if (shape.length !== 2 || b.shape.length !== 2 || rank !== rankOfB || rank !== config.r) {
@@ -105,23 +112,30 @@ export interface AdapterToSave {
 
 /** Writes an adapter folder; an older one is replaced whole. */
 export async function savePeftAdapter(folder: string, adapter: AdapterToSave): Promise<void> {
-  const tensors: TensorToWrite[] = [], targets = new Set<string>();
+  const tensors: TensorToWrite[] = [];
   for (const [module, { a, b, rank, inFeatures, outFeatures }] of adapter.modules) {
     if (rank !== adapter.rank || a.length !== rank * inFeatures || b.length !== outFeatures * rank) {
       throw new TiefsucheError('SHAPE', `the factors of ${module} do not have rank ${adapter.rank}`, { hint: 'All modules of an adapter have one rank.' });
     }
-    targets.add(module.slice(module.lastIndexOf('.') + 1));
     tensors.push({ name: `${prefix}${module}.lora_A.weight`, shape: [rank, inFeatures], data: a },
       { name: `${prefix}${module}.lora_B.weight`, shape: [outFeatures, rank], data: b });
   }
-  const config = {
-    bias: 'none', fan_in_fan_out: false, inference_mode: true, init_lora_weights: true, lora_dropout: 0, modules_to_save: null,
-    task_type: 'CAUSAL_LM', ...adapter.extra,
-    peft_type: 'LORA', base_model_name_or_path: adapter.baseModel, revision: adapter.revision ?? null,
-    r: adapter.rank, lora_alpha: adapter.alpha, target_modules: [...targets].sort(),
-  };
   await writeFolderAtomic(folder, async (place) => {
-    writeFileSync(join(place, configName), prettyJson(config));
+    writeFileSync(join(place, adapterConfigName), configJson(adapter));
     await writeSafetensors(join(place, weightsName), tensors, { format: 'pt' });
+  });
+}
+
+/** The same without the factors: what turns factors that lie elsewhere into an adapter. */
+export async function savePeftConfig(folder: string, adapter: Omit<AdapterToSave, 'modules'> & { readonly modules: Iterable<string> }): Promise<void> {
+  await writeFolderAtomic(folder, (place) => writeFileSync(join(place, adapterConfigName), configJson({ ...adapter, modules: new Map([...adapter.modules].map((m) => [m, null])) })));
+}
+
+function configJson({ baseModel, revision, rank, alpha, modules, extra }: Omit<AdapterToSave, 'modules'> & { readonly modules: ReadonlyMap<string, unknown> }): string {
+  return prettyJson({
+    bias: 'none', fan_in_fan_out: false, inference_mode: true, init_lora_weights: true, lora_dropout: 0, modules_to_save: null,
+    task_type: 'CAUSAL_LM', ...extra,
+    peft_type: 'LORA', base_model_name_or_path: baseModel, revision: revision ?? null,
+    r: rank, lora_alpha: alpha, target_modules: [...new Set([...modules.keys()].map((m) => m.slice(m.lastIndexOf('.') + 1)))].sort(),
   });
 }

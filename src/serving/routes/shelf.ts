@@ -2,6 +2,7 @@
 // from: that may be confidential.
 
 import { z } from 'zod';
+import { freeMemory } from '../../free-memory.ts';
 import type { Route } from '../route.ts';
 import { shelf, shelfModelSchema } from '../studio/model-shelf.ts';
 
@@ -17,6 +18,6 @@ export const shelfRoute: Route = {
   async answer(c, state) {
     const all = await shelf(state), operator = c.get('user').role === 'operator';
     const models = operator ? all : all.filter((m) => m.state === 'loaded').map((m) => ({ ...m, made_from: null, examples: [] }));
-    return c.json({ models, free_bytes: process.availableMemory() } satisfies Shelf);
+    return c.json({ models, free_bytes: freeMemory() } satisfies Shelf);
   },
 };

@@ -2,6 +2,7 @@
 // they would be: counted and estimated as `tiefsuche models add` does (reasoning/fit.ts).
 
 import { z } from 'zod';
+import { freeMemory } from '../../free-memory.ts';
 import { runsFolder } from '../../home.ts';
 import { stepOf } from '../../models/formats/checkpoint-folder.ts';
 import { type ModelFacts, listCheckpointModels, listModels, modelFacts } from '../../models/list-models.ts';
@@ -62,7 +63,7 @@ export function onShelf({ home, store }: ServerState): { readonly id: string; re
 }
 
 export async function shelf(state: ServerState): Promise<ShelfModel[]> {
-  const { home, store, runs } = state, reports = new Map(runs.list().map((r) => [r.name, r])), bandwidth = await measuredBandwidth(home);
+  const { home, store, runs } = state, reports = new Map(runs.list().map((r) => [r.name, r])), bandwidth = await measuredBandwidth(home), free = freeMemory();
   return Promise.all(onShelf(state).map(async ({ id, path, from }): Promise<ShelfModel> => {
     const served = store.models.get(id), told = factsOf(path), known = typeof told === 'string' ? null : told, failure = store.failures.get(id) ?? null;
     const state = store.loading.has(id) && !served ? 'loading' : served ? 'loaded' : failure !== null ? 'failed' : known ? 'here' : 'unreadable';
@@ -72,7 +73,7 @@ export async function shelf(state: ServerState): Promise<ShelfModel[]> {
     return {
       id, from, state, error: failure ?? (typeof told === 'string' ? told : null), step: served?.step ?? stepOf(path), made_from: ofRun?.why ?? null,
       type: known?.type ?? null, parameters: known?.parameters ?? null, bytes: known?.bytes ?? null, context: served?.engine.description.context ?? known?.context ?? null, licence: known?.licence ?? null,
-      bytes_needed: needed, fits: needed === null ? null : served !== undefined || needed < process.availableMemory(),
+      bytes_needed: needed, fits: needed === null ? null : served !== undefined || needed < free,
       tokens_per_second: served?.speed ?? guessed, speed_from: served?.speed ? 'measured' : guessed === null ? null : 'bandwidth',
       thinks: served?.engine.description.thinks ?? null, single_turn: served?.engine.description.singleTurn ?? null, examples: ofRun ? examplesOf(runs.samples(id)) : [], engine: served?.engine.description.engine ?? null, weights_sha256: served ? await served.weights.catch(() => null) : null,
     };
