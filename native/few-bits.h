@@ -5,23 +5,24 @@
 //     q5, q5k: then a fifth bit [16 rows][4 j] bytes: bit g of k = 4g + j, bit 4 + g of k = 16 + 4g + j
 //     q6k:     then two more bits [2][16 rows][4 j] bytes: bits 2g, 2g + 1 of k = 16 h + 4g + j
 //     q8:      [8 g][16 rows][4 j] bytes, w + 128 for k = 4g + j
-//     scales q4, q5 [d 16, m 16] f16, q8 [d 16] f16, of each block; of eight blocks:
+//     scales q4, q5 [d 16, m 16] f16, q8 [d 16] f16, mx4 [e 16] bytes, of each block; of eight blocks:
 //     q4k, q5k [d 16, dmin 16] f16, [8][s 16, m 16] bytes without a sign; q6k [d 16] f16, [8][2][s 16] bytes with a sign
-//   Value: q4, q5: d q + m; q4k, q5k: (d s) q − dmin m; q6k: (d s)(q − 32); q8: d (q − 128). All products are exact in f32.
+//   Value: q4, q5: d q + m; q4k, q5k: (d s) q − dmin m; q6k: (d s)(q − 32); q8: d (q − 128);
+//   mx4: 2^(e − 128) times twice the number that the four bits of FP4 (E2M1) mean. All products are exact in f32.
 #pragma once
 #include "half.h"
 
 namespace ts::ISA {
 
 /** In the order of src/engine/ops/linear-compressed.ts. */
-enum class Few { Q4, Q8, F16, BF16, Q5, Q4K, Q5K, Q6K };
+enum class Few { Q4, Q8, F16, BF16, Q5, Q4K, Q5K, Q6K, MX4 };
 
 constexpr bool isHalf(Few type) { return type == Few::F16 || type == Few::BF16; }
 /** Bits of a quant above the low four. */
 constexpr int highBits(Few type) { return type == Few::Q5 || type == Few::Q5K ? 1 : type == Few::Q6K ? 2 : 0; }
 constexpr int blockBytes(Few type) { return type == Few::Q8 ? 512 : 256 + 64 * highBits(type); }
 constexpr int64_t scaleBytes(Few type, int64_t K) {
-  return type == Few::Q8 ? K : type == Few::Q4K || type == Few::Q5K ? K / 256 * 320 : type == Few::Q6K ? K / 256 * 288 : 2 * K;
+  return type == Few::Q8 ? K : type == Few::Q4K || type == Few::Q5K ? K / 256 * 320 : type == Few::Q6K ? K / 256 * 288 : type == Few::MX4 ? K / 2 : 2 * K;
 }
 constexpr int64_t panelBytes(Few type, int64_t K) {
   return isHalf(type) ? 32 * K : (K / 32 * blockBytes(type) + scaleBytes(type, K) + 63) / 64 * 64;
@@ -47,12 +48,24 @@ TS_INLINE vf bytePart(const uint8_t* p, int part) {
 #endif
 }
 
+/** Twice the numbers of FP4, with one zero, and 12 above that. */
+constexpr int8_t FP4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+constexpr int8_t FP4_ABOVE[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+
+/** 2^(e − 128) of sixteen bytes e: the part of them that a vector holds. */
+TS_INLINE vf powerPart(const uint8_t* p, int part) {
+  int32_t bits[W];
+  for (int i = 0; i < W; i++) { const int e = p[W * part + i]; bits[i] = e ? e << 23 : 1 << 22; }
+  return vload(reinterpret_cast<const float*>(bits)) * vset(0.5f);
+}
+
 /** What a block's quants are multiplied with, and what is added for each; q6k: the factors of the first and the second sixteen. */
 struct Scales { vf first, second; };
 
 template <Few TYPE>
 TS_INLINE Scales scalesOf(const uint8_t* scales, int64_t b, int part) {
   if constexpr (TYPE == Few::Q8) return {halfPart(scales + 32 * b, part), vf{}};
+  else if constexpr (TYPE == Few::MX4) return {powerPart(scales + 16 * b, part), vf{}};
   else if constexpr (TYPE == Few::Q4 || TYPE == Few::Q5) return {halfPart(scales + 64 * b, part), halfPart(scales + 64 * b + 32, part)};
   else if constexpr (TYPE == Few::Q6K) {
     const uint8_t *eight = scales + b / 8 * 288, *s = eight + 32 + b % 8 * 32;
@@ -87,7 +100,12 @@ TS_INLINE void dequantiseTile(const uint8_t* panel, int64_t K, int64_t half, flo
           I16 q = (four >> (8 * j + 4 * odd)) & broadcastInt(15);
           if constexpr (highBits(TYPE) == 1) q = q | (((high >> (8 * j + 4 * odd + g)) & broadcastInt(1)) << 4);
           if constexpr (highBits(TYPE) == 2) q = q | (((high >> (8 * j + 2 * g)) & broadcastInt(3)) << 4);
-          if constexpr (TYPE == Few::Q6K) store(to + 16 * (4 * g + j), (odd ? second : first) * toFloat(q - broadcastInt(32)));
+          if constexpr (TYPE == Few::MX4) {
+            int32_t codes[16];
+            storeInt(codes, q);
+            for (int i = 0; i < 16; i++) codes[i] = FP4[codes[i]];
+            store(to + 16 * (4 * g + j), first * toFloat(loadInt(codes)));
+          } else if constexpr (TYPE == Few::Q6K) store(to + 16 * (4 * g + j), (odd ? second : first) * toFloat(q - broadcastInt(32)));
           else store(to + 16 * (4 * g + j), fma(first, toFloat(q), second));
         }
       }
@@ -108,6 +126,7 @@ inline void dequantiseTile(Few type, const uint8_t* panel, int64_t K, int64_t ha
     case Few::Q4K: return dequantiseTile<Few::Q4K>(panel, K, half, to);
     case Few::Q5K: return dequantiseTile<Few::Q5K>(panel, K, half, to);
     case Few::Q6K: return dequantiseTile<Few::Q6K>(panel, K, half, to);
+    case Few::MX4: return dequantiseTile<Few::MX4>(panel, K, half, to);
   }
 }
 

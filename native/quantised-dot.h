@@ -2,6 +2,7 @@
 // Integer products by what the machine has: vpdpbusd (AVX-512 VNNI), maddubs (AVX-512, AVX2), plain loops elsewhere. All
 // give the same integers, and the f32 steps around them are the same, so the results are the same bits:
 //   a block adds fma(d s, Σ w q, y), then fma(m, s Σ q, y) where the type has a minimum; q6k its halves one after the other.
+//   mx4 looks its numbers up, 12 too large so that none has a sign, and takes 12 Σ q away.
 #pragma once
 #include "few-bits.h"
 #include "rows.h"
@@ -70,6 +71,10 @@ TS_INLINE void groupsOf(const uint8_t* w, __m512i* group) {
     group[g] = _mm512_and_si512(raw, low);
     group[g + 4] = _mm512_and_si512(_mm512_srli_epi16(raw, 4), low);
   }
+  if constexpr (TYPE == Few::MX4) {
+    const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(FP4_ABOVE)));
+    for (int g = 0; g < 8; g++) group[g] = _mm512_shuffle_epi8(table, group[g]);
+  }
   if constexpr (HIGH > 0) {
     const __m512i mask = _mm512_set1_epi8((1 << HIGH) - 1);
     for (int g = 0; g < 8; g++) {
@@ -94,6 +99,7 @@ TS_INLINE void groupsOf(const uint8_t* w, __m512i* group) {
       const int64_t at = t * blocks + b;                                                                                 \
       __m512i first = _mm512_setzero_si512(), second = _mm512_setzero_si512();                                           \
       if (TYPE == Few::Q8) first = _mm512_set1_epi32(-128 * x.sums[at]);                                                 \
+      if (TYPE == Few::MX4) first = _mm512_set1_epi32(-12 * x.sums[at]);                                                 \
       if (TYPE == Few::Q6K) first = _mm512_set1_epi32(-32 * x.halves[2 * at]), second = _mm512_set1_epi32(-32 * x.halves[2 * at + 1]); \
       for (int g = 0; g < 4; g++) { first = DOT(first, group[g], q + 4 * g); second = DOT(second, group[g + 4], q + 16 + 4 * g); } \
       const vf scale = vset(x.scales[at]);                                                                               \
@@ -102,7 +108,7 @@ TS_INLINE void groupsOf(const uint8_t* w, __m512i* group) {
         acc[t].v[0] = vfma(s.second * scale, (vf)_mm512_cvtepi32_ps(second), acc[t].v[0]);                               \
       } else {                                                                                                           \
         acc[t].v[0] = vfma(s.first * scale, (vf)_mm512_cvtepi32_ps(_mm512_add_epi32(first, second)), acc[t].v[0]);       \
-        if (TYPE != Few::Q8) acc[t].v[0] = vfma(s.second, vset(x.scaledSums[at]), acc[t].v[0]);                          \
+        if (TYPE != Few::Q8 && TYPE != Few::MX4) acc[t].v[0] = vfma(s.second, vset(x.scaledSums[at]), acc[t].v[0]);       \
       }                                                                                                                  \
     }                                                                                                                    \
   }                                                                                                                      \
@@ -141,7 +147,7 @@ TS_INLINE __m256i four(const int8_t* q) { int32_t bytes; memcpy(&bytes, q, 4); r
 template <int TOKENS, Few TYPE>
 TS_INLINE void dotHalf(int half, int64_t blocks, int64_t K, const uint8_t* panel, const Activations& x, V16* sums) {
   constexpr int HIGH = highBits(TYPE);
-  constexpr bool Q8 = TYPE == Few::Q8, Q6K = TYPE == Few::Q6K;
+  constexpr bool Q8 = TYPE == Few::Q8, Q6K = TYPE == Few::Q6K, MX4 = TYPE == Few::MX4;
   const uint8_t* scales = panel + blocks * blockBytes(TYPE);
   const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1), mask = _mm256_set1_epi8((1 << HIGH) - 1);
   vf acc[TOKENS];
@@ -155,7 +161,7 @@ TS_INLINE void dotHalf(int half, int64_t blocks, int64_t K, const uint8_t* panel
     __m256i total[TOKENS], second[TOKENS];
     for (int t = 0; t < TOKENS; t++) {
       const int64_t at = t * blocks + b;
-      total[t] = Q6K ? _mm256_set1_epi32(-32 * x.halves[2 * at]) : _mm256_setzero_si256();
+      total[t] = Q6K ? _mm256_set1_epi32(-32 * x.halves[2 * at]) : MX4 ? _mm256_set1_epi32(-12 * x.sums[at]) : _mm256_setzero_si256();
       second[t] = Q6K ? _mm256_set1_epi32(-32 * x.halves[2 * at + 1]) : _mm256_setzero_si256();
     }
     const __m256i highA = HIGH > 0 ? words(256) : low, highB = HIGH == 2 ? words(320) : highA;
@@ -172,6 +178,11 @@ TS_INLINE void dotHalf(int half, int64_t blocks, int64_t K, const uint8_t* panel
         }
       } else {
         __m256i wa = _mm256_and_si256(raw, low), wb = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
+        if constexpr (MX4) {
+          const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(FP4_ABOVE)));
+          wa = _mm256_shuffle_epi8(table, wa);
+          wb = _mm256_shuffle_epi8(table, wb);
+        }
         if constexpr (HIGH > 0) {
           const auto more = [&](__m256i high, int shift) TS_LAMBDA {
             return _mm256_slli_epi32(_mm256_and_si256(_mm256_srl_epi32(high, _mm_cvtsi32_si128(shift)), mask), 4);
@@ -182,8 +193,8 @@ TS_INLINE void dotHalf(int half, int64_t blocks, int64_t K, const uint8_t* panel
         for (int t = 0; t < TOKENS; t++) {
           const int8_t* q = x.quants + t * K + b * 32 + 4 * g;
           const __m256i pa = _mm256_maddubs_epi16(wa, four(q)), pb = _mm256_maddubs_epi16(wb, four(q + 16));
-          if constexpr (HIGH == 0) total[t] = _mm256_add_epi16(total[t], _mm256_add_epi16(pa, pb));  // eight of 15 · 127 · 2 fit together
-          else if constexpr (HIGH == 1) total[t] = _mm256_add_epi32(total[t], _mm256_madd_epi16(_mm256_add_epi16(pa, pb), ones));
+          if constexpr (HIGH == 0 && !MX4) total[t] = _mm256_add_epi16(total[t], _mm256_add_epi16(pa, pb));  // eight of 15 · 127 · 2 fit together
+          else if constexpr (HIGH == 1 || MX4) total[t] = _mm256_add_epi32(total[t], _mm256_madd_epi16(_mm256_add_epi16(pa, pb), ones));
           else {
             total[t] = _mm256_add_epi32(total[t], _mm256_madd_epi16(pa, ones));
             second[t] = _mm256_add_epi32(second[t], _mm256_madd_epi16(pb, ones));
@@ -194,9 +205,9 @@ TS_INLINE void dotHalf(int half, int64_t blocks, int64_t K, const uint8_t* panel
     for (int t = 0; t < TOKENS; t++) {
       const int64_t at = t * blocks + b;
       const vf scale = vset(x.scales[at]);
-      acc[t] = vfma(s.first * scale, (vf)_mm256_cvtepi32_ps(HIGH > 0 || Q8 ? total[t] : _mm256_madd_epi16(total[t], ones)), acc[t]);
+      acc[t] = vfma(s.first * scale, (vf)_mm256_cvtepi32_ps(HIGH > 0 || Q8 || MX4 ? total[t] : _mm256_madd_epi16(total[t], ones)), acc[t]);
       if constexpr (Q6K) acc[t] = vfma(s.second * scale, (vf)_mm256_cvtepi32_ps(second[t]), acc[t]);
-      else if constexpr (!Q8) acc[t] = vfma(s.second, vset(x.scaledSums[at]), acc[t]);
+      else if constexpr (!Q8 && !MX4) acc[t] = vfma(s.second, vset(x.scaledSums[at]), acc[t]);
     }
   }
   for (int t = 0; t < TOKENS; t++) sums[t].v[half] = acc[t];
@@ -232,6 +243,7 @@ void dotPanel(int, int64_t blocks, int64_t, const uint8_t* panel, const Activati
           value = w[64 * g + at] >> (4 * h) & 15;
           if constexpr (highBits(TYPE) == 1) value |= (w[256 + at] >> (4 * h + g) & 1) << 4;
           if constexpr (highBits(TYPE) == 2) value = (value | (w[256 + 64 * h + at] >> (2 * g) & 3) << 4) - 32;
+          if constexpr (TYPE == Few::MX4) value = FP4[value];
         }
         total[h][r] += value * q[i];
       }
@@ -243,7 +255,7 @@ void dotPanel(int, int64_t blocks, int64_t, const uint8_t* panel, const Activati
         acc[r] = fma1(second * scale, static_cast<float>(total[1][r]), acc[r]);
       } else {
         acc[r] = fma1(first * scale, static_cast<float>(total[0][r] + total[1][r]), acc[r]);
-        if constexpr (TYPE != Few::Q8) acc[r] = fma1(second, x.scaledSums[b], acc[r]);
+        if constexpr (TYPE != Few::Q8 && TYPE != Few::MX4) acc[r] = fma1(second, x.scaledSums[b], acc[r]);
       }
     }
   }
@@ -259,6 +271,7 @@ inline PanelDot panelDot(Few type) {
     case Few::Q4K: return dotPanel<Few::Q4K>;
     case Few::Q5K: return dotPanel<Few::Q5K>;
     case Few::Q6K: return dotPanel<Few::Q6K>;
+    case Few::MX4: return dotPanel<Few::MX4>;
     default: return dotPanel<Few::Q4>;
   }
 }

@@ -1,4 +1,5 @@
-// Products with weights that stay as their file has them: y (T, N) = x (T, K) · wᵀ (+ bias), w of 4, 8 or 16 bits.
+// Products with weights that stay as their file has them: y (T, N) = x (T, K) · wᵀ (+ bias), w of 4 to 16 bits, and the same
+// for experts, each of which has its own rows of x.
 // Layout: few-bits.h. 16 bits are widened on the way: every element is one chain of fma over k, the bits of f32 `linear`.
 // Fewer bits:
 //   x is rounded to 8 bits in blocks of 32 first: x ≈ s q, s = max|x| / 127 (as llama.cpp does). Then, per block,
@@ -65,27 +66,40 @@ TS_INLINE void finish(float* y, V16 sum, const float* bias, int64_t columns, boo
   store(y, sum, columns);
 }
 
-// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type]
-void linearQuantised(Pool& pool, const Command& c) {
-  const int64_t T = c.dim(0), N = c.dim(1), K = c.dim(2), ldy = c.dim(4), blocks = K / BLOCK;
+/** Rows of x with a weight of their own: one for all of them, or one for each expert's. */
+struct Shares { int64_t count; const int32_t* offsets; };
+
+void quantised(Pool& pool, Shares shares, int64_t T, const Command& c, const float* bias, Few type) {
+  const int64_t N = c.dim(1), K = c.dim(2), ldy = c.dim(4), blocks = K / BLOCK;
   const bool accumulate = c.flag(5);
-  const Few type = static_cast<Few>(c.dim(6));
-  const int64_t stride = panelBytes(type, K), chunk = panelsPerTask(stride), panels = panelsOf(N);
+  const int64_t stride = panelBytes(type, K), chunk = panelsPerTask(stride), panels = panelsOf(N), chunks = ceilDiv(panels, chunk);
   const Activations x = activations(pool, T, K);
   quantiseRows(pool, T, K, c.f(0), c.dim(3), x);
-  const uint8_t* weights = static_cast<const uint8_t*>(c.t[1]);
   const PanelDot dot = panelDot(type);
-  pool.parallel(ceilDiv(panels, chunk), [&](int64_t task, int) {
-    for (int64_t p = task * chunk; p < least(panels, (task + 1) * chunk); p++) {
-      for (int64_t t = 0; t < T; t += DOT_TOKENS) {
-        const int count = static_cast<int>(least(DOT_TOKENS, T - t));
+  pool.parallel(shares.count * chunks, [&](int64_t task, int) {
+    const int64_t share = task / chunks, first = task % chunks * chunk, begin = shares.offsets[share], end = shares.offsets[share + 1];
+    const uint8_t* weights = static_cast<const uint8_t*>(c.t[1]) + share * panels * stride;
+    for (int64_t p = first; p < least(panels, first + chunk); p++) {
+      for (int64_t t = begin; t < end; t += DOT_TOKENS) {
+        const int count = static_cast<int>(least(DOT_TOKENS, end - t));
         V16 sums[DOT_TOKENS];
         dot(count, blocks, K, weights + p * stride, x.from(t, K), sums);
         for (int i = 0; i < count; i++)
-          finish(c.f(2) + (t + i) * ldy + p * PANEL, sums[i], c.f(3) ? c.f(3) + p * PANEL : nullptr, N - p * PANEL, accumulate);
+          finish(c.f(2) + (t + i) * ldy + p * PANEL, sums[i], bias ? bias + p * PANEL : nullptr, N - p * PANEL, accumulate);
       }
     }
   });
+}
+
+// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type]
+void linearQuantised(Pool& pool, const Command& c) {
+  const int32_t all[2] = {0, static_cast<int32_t>(c.dim(0))};
+  quantised(pool, {1, all}, c.dim(0), c, c.f(3), static_cast<Few>(c.dim(6)));
+}
+
+// t = [x, panels of E weights, y, offsets (E + 1)], a = [E, N, K, ldx, ldy, accumulate, S, type]
+void groupedQuantised(Pool& pool, const Command& c) {
+  quantised(pool, {c.dim(0), c.i32(3)}, c.dim(6), c, nullptr, static_cast<Few>(c.dim(7)));
 }
 
 // ---- 16-bit products -----------------------------------------------------------------------------------------------
@@ -118,15 +132,14 @@ HalfTile halfTileFor(int tokens) {
   return table[tokens - 1];
 }
 
-// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type: 0 f16, 1 bf16]
-void linearHalf(Pool& pool, const Command& c) {
-  const int64_t T = c.dim(0), N = c.dim(1), K = c.dim(2), ldx = c.dim(3), ldy = c.dim(4), panels = panelsOf(N);
-  const bool accumulate = c.flag(5), bf16 = c.flag(6);
-  const uint16_t* weights = static_cast<const uint16_t*>(c.t[1]);
-  pool.parallel(ceilDiv(panels, HALF_PANELS), [&](int64_t task, int) {
-    const int64_t first = task * HALF_PANELS, count = least(HALF_PANELS, panels - first);
-    for (int64_t t = 0; t < T; t += HALF_TOKENS) {
-      const int tokens = static_cast<int>(least(HALF_TOKENS, T - t));
+void halves(Pool& pool, Shares shares, const Command& c, const float* bias, bool bf16) {
+  const int64_t N = c.dim(1), K = c.dim(2), ldx = c.dim(3), ldy = c.dim(4), panels = panelsOf(N), chunks = ceilDiv(panels, HALF_PANELS);
+  const bool accumulate = c.flag(5);
+  pool.parallel(shares.count * chunks, [&](int64_t task, int) {
+    const int64_t share = task / chunks, first = task % chunks * HALF_PANELS, count = least(HALF_PANELS, panels - first), end = shares.offsets[share + 1];
+    const uint16_t* weights = static_cast<const uint16_t*>(c.t[1]) + share * panels * K * PANEL;
+    for (int64_t t = shares.offsets[share]; t < end; t += HALF_TOKENS) {
+      const int tokens = static_cast<int>(least(HALF_TOKENS, end - t));
       const float* x = c.f(0) + t * ldx;
       const int64_t step = count == HALF_PANELS ? HALF_PANELS : 1;
       for (int64_t p = 0; p < count; p += step) {
@@ -140,11 +153,20 @@ void linearHalf(Pool& pool, const Command& c) {
         tile(K, x, ldx, weights + (first + p) * K * PANEL, sums);
         for (int i = 0; i < tokens; i++)
           for (int64_t j = 0; j < step; j++)
-            finish(at(i, j), sums[i * step + j], c.f(3) ? c.f(3) + n + j * PANEL : nullptr, N - n - j * PANEL, false);
+            finish(at(i, j), sums[i * step + j], bias ? bias + n + j * PANEL : nullptr, N - n - j * PANEL, false);
       }
     }
   });
 }
+
+// t = [x, panels, y, bias?], a = [T, N, K, ldx, ldy, accumulate, type: 0 f16, 1 bf16]
+void linearHalf(Pool& pool, const Command& c) {
+  const int32_t all[2] = {0, static_cast<int32_t>(c.dim(0))};
+  halves(pool, {1, all}, c, c.f(3), c.flag(6));
+}
+
+// t = [x, panels of E weights, y, offsets (E + 1)], a = [E, N, K, ldx, ldy, accumulate, S, type: 0 f16, 1 bf16]
+void groupedHalf(Pool& pool, const Command& c) { halves(pool, {c.dim(0), c.i32(3)}, c, nullptr, c.flag(7)); }
 
 // ---- rows of an embedding ------------------------------------------------------------------------------------------
 
@@ -169,7 +191,7 @@ void embeddingCompressed(Pool& pool, const Command& c) {
 
 }  // namespace
 
-extern const Entry compressed_kernels[] = {{"linearQuantised", linearQuantised},
-  {"linearHalf", linearHalf}, {"embeddingCompressed", embeddingCompressed}, {nullptr, nullptr}};
+extern const Entry compressed_kernels[] = {{"linearQuantised", linearQuantised}, {"linearHalf", linearHalf},
+  {"groupedQuantised", groupedQuantised}, {"groupedHalf", groupedHalf}, {"embeddingCompressed", embeddingCompressed}, {nullptr, nullptr}};
 
 }  // namespace ts::ISA

@@ -1,6 +1,7 @@
 // What every backend offers: memory, copies, and running a recorded program. The kernels themselves are looked up by
 // name, so that an op is added without touching this interface.
 
+import type { FileRows } from './file-rows.ts';
 import type { DeviceBuffer } from './tensor.ts';
 import type { Program } from './program.ts';
 
@@ -29,6 +30,8 @@ export interface Backend {
   free(buffer: DeviceBuffer): void;
   upload(buffer: DeviceBuffer, byteOffset: number, data: Float32Array | Int32Array | Uint8Array): void;
   download(buffer: DeviceBuffer, byteOffset: number, into: Float32Array | Int32Array | Uint8Array): void;
+  /** Reads rows of a weight, which begins at `byteOffset`, out of a file; false where one of them is no number. A backend without it is given the bytes. */
+  fill?(buffer: DeviceBuffer, byteOffset: number, rows: FileRows): boolean;
   /** Executes the commands in order, off the event loop. */
   run(program: Program, options?: RunOptions): Promise<void>;
   close(): void;

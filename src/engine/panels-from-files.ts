@@ -27,7 +27,7 @@ interface FileBlock {
   quants(b: Uint8Array, at: number, j: number, out: Uint8Array): void;
   /** Bits above the low four of value k of block j. */
   high?(b: Uint8Array, at: number, j: number, k: number): number;
-  /** f16 bits of d and of what stands beside it. */
+  /** f16 bits of d and of what stands beside it; or the one byte e. */
   halves(b: Uint8Array, at: number): [d: number, other: number];
   /** Whole scales of block j. */
   steps?(b: Uint8Array, at: number, j: number): [first: number, second: number];
@@ -57,6 +57,7 @@ const fileBlocks: Readonly<Record<string, FileBlock>> = {
   Q4_1: { bytes: 20, quants: copied(4, 16), halves: withMin },
   Q5_0: { bytes: 22, quants: copied(6, 16), high: bitOf(2), halves: withZero(4) },
   Q5_1: { bytes: 24, quants: copied(8, 16), high: bitOf(4), halves: withMin },
+  MXFP4: { bytes: 17, quants: copied(1, 16), halves: (b, at) => [b[at]!, 0] },
   Q8_0: { bytes: 34, quants: copied(2, 32, 0x80), halves: (b, at) => [bits16(b, at), 0] },
   Q4_K: { bytes: 144, quants: pairsOfK(16), halves: withMin, steps: scaleAndMin },
   Q5_K: { bytes: 176, quants: pairsOfK(48), high: (b, at, j, k) => (b[at + 16 + k]! >> j) & 1, halves: withMin, steps: scaleAndMin },
@@ -89,6 +90,7 @@ function blocksIntoPanels(fileType: string, type: CompressedType, bytes: Uint8Ar
       let at = panel + blocks * quants + Math.floor(b / together) * scales;
       if (j === 0) {
         const [d, other] = file.halves(bytes, from);
+        if (type === 'mx4') { panels[at + lane] = d; continue; }
         put(at + 2 * lane, d);
         if (type !== 'q8' && type !== 'q6k') put(at + 32 + 2 * lane, other);
       }

@@ -6,16 +6,17 @@
 //     q5, q5k: then a fifth bit, [16 rows][4 j] bytes: bit g of k = 4g + j, bit 4 + g of k = 16 + 4g + j
 //     q6k: then two more bits, [2 h][16 rows][4 j] bytes: bits 2g and 2g + 1 of k = 16 h + 4g + j
 //     q8: [8 g][16 rows][4 j] bytes, w + 128 for k = 4g + j
-//     scales q4, q5 [d 16, m 16] f16, q8 [d 16] f16, of each block; of eight blocks (how panels-from-files.ts puts them):
+//     scales q4, q5 [d 16, m 16] f16, q8 [d 16] f16, mx4 [e 16] bytes, of each block; of eight blocks (how panels-from-files.ts puts them):
 //     q4k, q5k [d 16, dmin 16] f16, [8][s 16, m 16] bytes; q6k [d 16] f16, [8][2][s 16] bytes with a sign
 //   Value: q4, q5 d q + m (with a fixed zero z, d (q − z) is d q − z d, exactly); q4k, q5k (d s) q − dmin m;
-//   q6k (d s)(q − 32); q8 d (q − 128). Products are exact in f32, so values are those that reading the file as f32 gives.
+//   q6k (d s)(q − 32); q8 d (q − 128); mx4 2^(e − 128) times twice the FP4 (E2M1) number q.
+//   Products are exact in f32, so values are those that reading the file as f32 gives.
 
-export type CompressedType = 'q4' | 'q8' | 'f16' | 'bf16' | 'q5' | 'q4k' | 'q5k' | 'q6k';
+export type CompressedType = 'q4' | 'q8' | 'f16' | 'bf16' | 'q5' | 'q4k' | 'q5k' | 'q6k' | 'mx4';
 
 /** GGML's and safetensors' names of the types that can be kept, and what they are here. */
 export const compressedTypes: Readonly<Record<string, CompressedType>> = {
-  Q4_0: 'q4', Q4_1: 'q4', Q5_0: 'q5', Q5_1: 'q5', Q8_0: 'q8', Q4_K: 'q4k', Q5_K: 'q5k', Q6_K: 'q6k', F16: 'f16', BF16: 'bf16',
+  Q4_0: 'q4', Q4_1: 'q4', Q5_0: 'q5', Q5_1: 'q5', Q8_0: 'q8', Q4_K: 'q4k', Q5_K: 'q5k', Q6_K: 'q6k', F16: 'f16', BF16: 'bf16', MXFP4: 'mx4',
 };
 
 export const blockSize = 32, panelRows = 16, blocksInSuper = 8;
@@ -26,7 +27,7 @@ const isSuper = (type: CompressedType): boolean => type.endsWith('k');
 export const highBits = (type: CompressedType): 0 | 1 | 2 => (type === 'q6k' ? 2 : type.startsWith('q5') ? 1 : 0);
 /** Bytes of a panel's block without its scales, and of the scales of a block, or of eight. */
 export const quantBytes = (type: CompressedType): number => (type === 'q8' ? 512 : 256 + 64 * highBits(type));
-export const scaleBytes = (type: CompressedType): number => (isSuper(type) ? (type === 'q6k' ? 288 : 320) : type === 'q8' ? 32 : 64);
+export const scaleBytes = (type: CompressedType): number => (isSuper(type) ? (type === 'q6k' ? 288 : 320) : type === 'mx4' ? 16 : type === 'q8' ? 32 : 64);
 
 /** Whether rows of K values can be kept in this type. */
 export const canCompress = (type: CompressedType, K: number): boolean => isHalf(type) || K % (isSuper(type) ? blockSize * blocksInSuper : blockSize) === 0;
@@ -53,10 +54,14 @@ function bfloat16Value(bits: number): number {
   return word.getFloat32(0);
 }
 
+/** Twice the sixteen numbers of FP4 (OCP Microscaling Formats 1.0, §5.3.3), with one zero, as in ggml. */
+const fp4 = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
 /** What a block's quants are multiplied with and what is added; for q6k the factors of its two halves. */
 function scalesAt(type: CompressedType, panels: Uint8Array, scales: number, b: number, lane: number): [first: number, second: number] {
   const half = (at: number): number => halfValue(panels[at]! | (panels[at + 1]! << 8)), each = scales + b * scaleBytes(type) + 2 * lane;
   if (type === 'q8') return [half(each), 0];
+  if (type === 'mx4') return [2 ** (panels[each - lane]! - 128), 0];
   if (!isSuper(type)) return [half(each), half(each + 32)];
   const eight = scales + Math.floor(b / blocksInSuper) * scaleBytes(type) + 2 * lane, own = eight - lane + (type === 'q6k' ? 32 : 64) + (b % blocksInSuper) * 32;
   if (type === 'q6k') return [half(eight) * ((panels[own]! << 24) >> 24), half(eight) * ((panels[own + 16]! << 24) >> 24)];
@@ -85,7 +90,7 @@ export function fromPanels(type: CompressedType, panels: Uint8Array, K: number, 
       const [first, second] = scalesAt(type, panels, panel + blocks * quantBytes(type), b, lane), block = panel + b * quantBytes(type);
       for (let k = 0; k < blockSize; k++) {
         const q = quantAt(type, panels, block, lane, k);
-        into[to++] = type === 'q8' ? first * (q - 128) : type === 'q6k' ? (k < 16 ? first : second) * (q - 32) : first * q + second;
+        into[to++] = type === 'q8' ? first * (q - 128) : type === 'mx4' ? first * fp4[q]! : type === 'q6k' ? (k < 16 ? first : second) * (q - 32) : first * q + second;
       }
     }
   }

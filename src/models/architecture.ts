@@ -2,6 +2,7 @@
 // The same forward pass serves training and sampling; only `attend` differs (packed documents or a paged cache).
 
 import type { AttentionShape, Documents, Heads } from '../engine/ops/attention.ts';
+import type { Slots } from '../engine/ops/moe-experts.ts';
 import type { Rope } from '../engine/rope-table.ts';
 import type { Tape } from '../engine/tape.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -25,6 +26,8 @@ export interface ForwardContext {
   embed(ids: Tensor): Tensor;
   /** x times a weight or group, with its bias, and LoRA where there is one. */
   linear(x: Tensor, name: string): Tensor;
+  /** Rows sorted by expert times each expert's own matrix of a stack. */
+  grouped(x: Tensor, name: string, slots: Slots): Tensor;
   attend(layer: number, q: Heads, k: Heads, v: Heads, shape: AttentionShape): Tensor;
   /** Tells how many tokens each expert got: (E + 1) i32 offsets. */
   countExperts(layer: number, offsets: Tensor): void;

@@ -73,7 +73,7 @@ function layerSpecs(variant: DeepseekVariant, s: Sizes, i: number, init: ReturnT
     ...bias(`${at}.kv_a_proj_with_mqa`, s.kvRank + s.rope, down && `${down}.bias`),
     ...(s.qRank > 0 ? [norm(`${at}.q_a_layernorm.weight`, s.qRank), matrix(`${at}.q_b_proj`, queryOut, s.qRank)] : []),
     norm(`${at}.kv_a_layernorm.weight`, s.kvRank),
-    matrix(`${at}.kv_b_proj`, s.H * (s.nope + s.v), s.kvRank),
+    { ...matrix(`${at}.kv_b_proj`, s.H * (s.nope + s.v), s.kvRank), f32: true }, // absorbed attention multiplies with its transposed parts
     matrix(`${at}.o_proj`, s.C, s.H * s.v, undefined, true),
     ...bias(`${at}.o_proj`, s.C),
     norm(`${layer}.post_attention_layernorm.weight`, s.C),

@@ -1,7 +1,7 @@
 // Routed experts, as files name them: PREFIX.gate.weight (E, C), the router, and PREFIX.experts.N.{gate,up,down}_proj.weight.
 //   y = Σ_k w_k down_k(silu(gate_k x) · up_k x) over the K experts that the router chooses (ops/moe-route.ts).
 
-import { groupedLinear, moeCombine, moeGather, moeSort } from '../engine/ops/moe-experts.ts';
+import { moeCombine, moeGather, moeSort } from '../engine/ops/moe-experts.ts';
 import { type RouteOptions, moeRoute } from '../engine/ops/moe-route.ts';
 import { swiglu } from '../engine/ops/swiglu.ts';
 import type { Tensor } from '../engine/tensor.ts';
@@ -32,6 +32,6 @@ export function routedExperts(context: ForwardContext, prefix: string, layer: nu
   if (balanceLoss) context.auxiliaryLoss('balance', balanceLoss);
   const slots = moeSort(tape, experts, logits.shape[1]!);
   context.countExperts(layer, slots.offsets);
-  const inner = swiglu(tape, groupedLinear(tape, moeGather(tape, h, slots), context.weight(`${prefix}.experts.gate_up`), slots));
-  return moeCombine(tape, groupedLinear(tape, inner, context.weight(`${prefix}.experts.down`), slots), weights, slots);
+  const inner = swiglu(tape, context.grouped(moeGather(tape, h, slots), `${prefix}.experts.gate_up`, slots));
+  return moeCombine(tape, context.grouped(inner, `${prefix}.experts.down`, slots), weights, slots);
 }

@@ -2,6 +2,7 @@
 
 import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
+import { widened } from '../engine/file-rows.ts';
 import { isCheckpoint, openCheckpoint } from './formats/checkpoint-folder.ts';
 import { requireFinite } from './formats/finite.ts';
 import { openGgufModel } from './formats/gguf-model.ts';
@@ -25,6 +26,8 @@ export function openModelFiles(path: string): ModelFiles {
 export function readWeights(parameters: Parameters, source: TensorSource): void {
   for (const spec of parameters.specs) {
     if (!requireWeight(source, spec)) continue;
+    const place = source.place?.(spec.name);
+    if (place && place.fileType === source.tensors.get(spec.name)!.dtype && widened(place.fileType) && parameters.fill(spec.name, place)) continue; // else the values are looked at one by one
     const values = source.readFloat32(spec.name);
     requireFinite(spec.name, values);
     parameters.write(spec.name, values);

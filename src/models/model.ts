@@ -9,6 +9,8 @@ import { type PagedCache, type PagedRows, attentionCached, cacheAppend } from '.
 import { linear, packLinear, packedElements } from '../engine/ops/linear.ts';
 import { embedding } from '../engine/ops/embedding.ts';
 import { type CompressedWeight, embeddingCompressed, linearCompressed, linearFrozen } from '../engine/ops/linear-compressed.ts';
+import { groupedCompressed, groupedFrozen } from '../engine/ops/moe-experts-compressed.ts';
+import { type Slots, groupedLinear } from '../engine/ops/moe-experts.ts';
 import { rmsNorm } from '../engine/ops/rms-norm.ts';
 import { type Rope, ropeTable } from '../engine/rope-table.ts';
 import type { Tape } from '../engine/tape.ts';
@@ -132,8 +134,14 @@ export class Model {
     return this.trainable ? linearFrozen(tape, x, w, bias) : linearCompressed(tape, x, w, bias);
   }
 
+  private grouped(tape: Tape, x: Tensor, name: string, slots: Slots): Tensor {
+    const kept = this.compressed?.get(name);
+    if (!kept) return groupedLinear(tape, x, this.parameters.get(name), slots);
+    return this.trainable ? groupedFrozen(tape, x, kept, slots) : groupedCompressed(tape, x, kept, slots);
+  }
+
   private context(tape: Tape, rest: Pick<ForwardContext, 'positions' | 'attend' | 'countExperts' | 'auxiliaryLoss'> & { documents?: Documents }): ForwardContext {
-    return { tape, absorbed: this.absorbed, ropeTable: this.table, localRopeTable: this.localTable, weight: (name) => this.parameters.get(name), embed: (ids) => this.embed(tape, ids), linear: (x, name) => this.linear(tape, x, name), ...rest };
+    return { tape, absorbed: this.absorbed, ropeTable: this.table, localRopeTable: this.localTable, weight: (name) => this.parameters.get(name), embed: (ids) => this.embed(tape, ids), linear: (x, name) => this.linear(tape, x, name), grouped: (x, name, slots) => this.grouped(tape, x, name, slots), ...rest };
   }
 
   /** Records the forward pass over packed documents → hidden states after the final norm (T, C), and those of the MTP modules. */

@@ -4,6 +4,7 @@
 
 import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
+import type { FilePlace } from '../engine/file-rows.ts';
 import { RandomStream } from '../engine/random.ts';
 import { cosSin, log } from '../engine/elementary.ts';
 import { type DeviceBuffer, type Shape, type Tensor, aligned, fixedTensor, sizeOf } from '../engine/tensor.ts';
@@ -20,6 +21,8 @@ export interface ParameterSpec {
   readonly init: { readonly std: number } | { readonly value: number };
   /** Name of the matrix it is a part of. */
   readonly group?: string;
+  /** Never in few bits: it takes part in more than products of a layer's rows. */
+  readonly f32?: boolean;
   /** The group has this many stacked matrices (experts): its tensor is (stack, rows, columns). */
   readonly stack?: number;
 }
@@ -111,6 +114,12 @@ export class Parameters {
       throw new TiefsucheError('SHAPE', `weight ${name} has ${values.length} values, the configuration asks for [${t.shape}]`, { hint: 'The weights and config.json do not belong together.' });
     }
     this.backend.upload(t.storage.buffer!, t.storage.offset, values);
+  }
+
+  /** Has the backend read a weight out of a file; false where it cannot, or a value is no number. */
+  fill(name: string, place: FilePlace): boolean {
+    const { storage, shape } = this.get(name), [rows, ...rest] = shape.length === 0 ? [1] : shape;
+    return this.backend.fill?.(storage.buffer!, storage.offset, { ...place, rows: rows!, K: sizeOf(rest), first: 0, as: 'f32' }) ?? false;
   }
 
   /** Fills every weight from its spec. The numbers depend on the seed and the name's place alone. */

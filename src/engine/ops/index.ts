@@ -12,6 +12,7 @@ import { linearCompressedOp } from './linear-compressed.ts';
 import { linearOp } from './linear.ts';
 import { measureOp } from './measure.ts';
 import { mlaKeysOp } from './mla-keys.ts';
+import { moeExpertsCompressedOp } from './moe-experts-compressed.ts';
 import { moeExpertsOp } from './moe-experts.ts';
 import { moeRouteOp } from './moe-route.ts';
 import type { Op } from './op.ts';
@@ -35,6 +36,7 @@ export const ops: readonly Op[] = [
   measureOp,
   mlaKeysOp,
   moeExpertsOp,
+  moeExpertsCompressedOp,
   moeRouteOp,
   optimizersOp,
   rmsNormOp,

@@ -7,7 +7,7 @@
 // and dx = dy w likewise; they are made where the product packs them, never a whole matrix.
 // T rows, K inputs, N outputs.
 
-import { type CompressedType, blockSize, compressedBytes, compressedTypes, fromPanels } from '../panels.ts';
+import { type CompressedType, blockSize, compressedBytes, compressedTypes, fromPanels, isHalf } from '../panels.ts';
 import { intoPanels } from '../panels-from-files.ts';
 import type { Tape } from '../tape.ts';
 import { type Tensor, expectShape } from '../tensor.ts';
@@ -15,23 +15,24 @@ import type { Kernel, View } from '../kernel.ts';
 import { linearKernels } from './linear.ts';
 import type { Op } from './op.ts';
 
-/** A weight (N, K) in panels; its bytes travel as i32. */
-export interface CompressedWeight { readonly type: CompressedType; readonly shape: readonly [number, number]; readonly panels: Tensor }
+/** A weight (N, K) in panels, or a stack of them, one behind the other; its bytes travel as i32. */
+export interface CompressedWeight { readonly type: CompressedType; readonly shape: readonly [number, number]; readonly panels: Tensor; readonly stack?: number }
 
 /** In the order of native/few-bits.h. */
-const all: readonly CompressedType[] = ['q4', 'q8', 'f16', 'bf16', 'q5', 'q4k', 'q5k', 'q6k'], halves = ['f16', 'bf16'] as const;
+const all: readonly CompressedType[] = ['q4', 'q8', 'f16', 'bf16', 'q5', 'q4k', 'q5k', 'q6k', 'mx4'], halves = ['f16', 'bf16'] as const;
 
 /** A type's number in kernels that know all of them. */
 export const typeNumber = (type: CompressedType): number => all.indexOf(type);
+
+/** The number of 16 bits among them; null for types of fewer. */
+export const halfNumber = (type: CompressedType): number | null => (isHalf(type) ? halves.indexOf(type) : null);
 
 /** x (T, K) → (T, N). */
 export function linearCompressed(tape: Tape, x: Tensor, w: CompressedWeight, bias: Tensor | null = null): Tensor {
   const T = x.shape[0]!, [N, K] = w.shape;
   expectShape('linearCompressed', 'input', x.shape, [T, K]);
-  const y = tape.temp([T, N], 'f32', 'linear'), half = halves.indexOf(w.type as 'f16');
-  const sizes = [T, N, K, x.ld, y.ld, 0];
-  if (half >= 0) tape.emit('linearHalf', [x, w.panels, y, bias], [...sizes, half]);
-  else tape.emit('linearQuantised', [x, w.panels, y, bias], [...sizes, typeNumber(w.type)]);
+  const y = tape.temp([T, N], 'f32', 'linear'), half = halfNumber(w.type);
+  tape.emit(half === null ? 'linearQuantised' : 'linearHalf', [x, w.panels, y, bias], [T, N, K, x.ld, y.ld, 0, half ?? typeNumber(w.type)]);
   return y;
 }
 
@@ -98,19 +99,20 @@ function product(types: readonly CompressedType[]): (t: readonly View[], a: read
 
 const multiplyAdds = (a: readonly number[]) => ({ model: 2 * a[0]! * a[1]! * a[2]! });
 
-const blockBytes: Readonly<Record<string, number>> = { Q4_0: 18, Q4_1: 20, Q5_0: 22, Q5_1: 24, Q8_0: 34, Q4_K: 144, Q5_K: 176, Q6_K: 210 };
+const blockBytes: Readonly<Record<string, number>> = { Q4_0: 18, Q4_1: 20, Q5_0: 22, Q5_1: 24, Q8_0: 34, Q4_K: 144, Q5_K: 176, Q6_K: 210, MXFP4: 17 };
 
-/** A weight of arbitrary bytes with scales near 1/64, for tests. */
-function sampleWeight(tape: Tape, fileType: string, type: CompressedType, N: number, K: number): CompressedWeight {
-  const panels = new Uint8Array(compressedBytes(type, N, K));
-  const size = blockBytes[fileType], values = size ? (N * K / (fileType.endsWith('_K') ? 256 : blockSize)) * size : N * K * 2;
+/** A weight of arbitrary bytes with scales near 1/64, or a stack of them, for tests. */
+export function sampleWeight(tape: Tape, fileType: string, type: CompressedType, N: number, K: number, stack?: number): CompressedWeight {
+  const each = compressedBytes(type, N, K), panels = new Uint8Array(each * (stack ?? 1));
+  const size = blockBytes[fileType], one = size ? (N * K / (fileType.endsWith('_K') ? 256 : blockSize)) * size : N * K * 2, values = one * (stack ?? 1);
   const bytes = Uint8Array.from({ length: values }, (_, i) => (i * 131 + (i >> 5) * 89 + 7) & 255);
   // The high byte of each f16 (or bf16): sign and exponent of numbers between 2⁻⁷ and 2⁻⁴.
   if (fileType === 'Q6_K') for (let b = 208; b < values; b += 210) bytes[b + 1] = 0x08 | (b & 3);
+  else if (fileType === 'MXFP4') for (let b = 0; b < values; b += 17) bytes[b] = 0x79 | (b & 2);
   else if (size) for (let b = 0; b < values; b += size) { bytes[b + 1] = (fileType.endsWith('_K') ? 0x10 : 0x20) | (b & 3); if (fileType.endsWith('_1')) bytes[b + 3] = 0xa4 | (b & 3); else if (fileType.endsWith('_K')) bytes[b + 3] = 0x14 | (b & 3); }
   else for (let i = 1; i < values; i += 2) bytes[i] = (type === 'f16' ? 0x28 : 0x3c) | (i * 7 & 0x83);
-  intoPanels(fileType, bytes, K, 0, panels);
-  return { type, shape: [N, K], panels: tape.input(new Int32Array(panels.buffer)) };
+  for (let e = 0; e < (stack ?? 1); e++) intoPanels(fileType, bytes.subarray(e * one, (e + 1) * one), K, 0, panels.subarray(e * each, (e + 1) * each));
+  return { type, shape: [N, K], panels: tape.input(new Int32Array(panels.buffer)), ...(stack !== undefined && { stack }) };
 }
 
 const overF32 = (name: string): Kernel['reference'] => linearKernels.find((k) => k.name === name)!.reference;

@@ -20,6 +20,7 @@ const scales: Readonly<Record<string, readonly [block: number, ...at: number[]]>
 /** The same for bytes of a file's type; types that are not known here pass. */
 export function requireFiniteBytes(name: string, dtype: string, bytes: Uint8Array): void {
   const [block, ...at] = dtype === 'BF16' ? [2, 0] : scales[dtype] ?? [0], exponent = dtype === 'BF16' ? 0x7f80 : 0x7c00;
+  if (dtype === 'MXFP4') for (let i = 0; i < bytes.length; i += 17) if (bytes[i]! > 252) throw notFinite(name, `a value that is no number in block ${i / 17}`); // 6 · 2^(253 − 127) is beyond f32
   if (block === 0) return;
   if (block === 2 && !mayHold(bytes, exponent)) return;
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1), step = block / 2; // blocks have an even length, files are read to even addresses

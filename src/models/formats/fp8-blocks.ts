@@ -23,6 +23,7 @@ export function withoutFp8(path: string, source: TensorSource, quantization: unk
   }
   return {
     tensors, readBytes: (name, start, count, into) => source.readBytes(name, start, count, into), close: () => source.close(),
+    place: (name) => source.place?.(name) ?? null, // an F8 weight's bytes are not its values, but no backend takes F8
     readFloat32(name, start = 0, count) {
       const entry = tensors.get(name), values = source.readFloat32(name, start, count);
       if (entry?.dtype !== 'F8_E4M3') return values;

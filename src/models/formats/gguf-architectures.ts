@@ -5,11 +5,13 @@
 //   smollm3 is llama with layers that do not rotate; qwen3moe is qwen3 with experts; rope_freqs holds Llama 3's scaling.
 //   deepseek2 (our deepseek_v3 and deepseek_v2): expert matrices stacked (E, out, in); kv_b_proj (H (nope + v), R) split for absorbed
 //     attention into attn_k_b (H, R, nope), transposed per head, and attn_v_b (H, v, R). MTP modules have no place.
-// Source: llama.cpp conversion (LlamaModel, Qwen2Model, DeepseekV2Model) and gguf-py constants, read, not copied.
+//   gemma3 (our gemma3_text): weights of norms stored one higher, as factors; layers see a window but for every sixth.
+// Source: llama.cpp conversion (LlamaModel, Qwen2Model, DeepseekV2Model, Gemma3Model) and gguf-py constants, read, not copied.
 
 import { TiefsucheError } from '../../errors.ts';
 import { ropeFrequencies } from '../../engine/rope-table.ts';
 import { boolean, integer, number, positive, ropeOf, type ConfigJson } from '../config.ts';
+import { gemma3Text } from '../gemma3-text.ts';
 import { qwen3Moe } from '../qwen3-moe.ts';
 import { smollm3 } from '../smollm3.ts';
 import type { TypedValue } from './gguf-build.ts';
@@ -29,6 +31,7 @@ export interface GgufPart {
 /** How values get from one side to the other. */
 export type Making =
   | { readonly kind: 'same' } | { readonly kind: 'stacked' }
+  | { readonly kind: 'higher' } // by 1
   | { readonly kind: 'permuted'; readonly headDim: number }
   | { readonly kind: 'computed'; readonly values: () => Float32Array }
   | { readonly kind: 'keys' | 'values'; readonly H: number; readonly nope: number; readonly v: number; readonly R: number };
@@ -37,6 +40,7 @@ export type Making =
 export function makePart({ from, shape, how }: GgufPart, read: (name: string) => Float32Array): Float32Array {
   switch (how.kind) {
     case 'same': return read(from[0]!);
+    case 'higher': return read(from[0]!).map((x) => x + 1);
     case 'computed': return how.values();
     case 'permuted': return permuteRows(read(from[0]!), shape[0]!, how.headDim);
     case 'keys': return keyPart(read(from[0]!), how);
@@ -48,6 +52,9 @@ export function makePart({ from, shape, how }: GgufPart, read: (name: string) =>
     }
   }
 }
+
+/** Layers of Gemma 3 27B, the one whose queries llama.cpp divides by the channels of a head's share instead of its own. */
+export const largestGemma3 = 62;
 
 export interface GgufArchitecture {
   /** Hugging Face's model_type. */
@@ -263,6 +270,43 @@ const deepseek2 = (modelType: 'deepseek_v2' | 'deepseek_v3'): GgufArchitecture =
   leftOut: (config, name) => Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= positive(config, 'num_hidden_layers'),
 });
 
+const gemma3: GgufArchitecture = {
+  modelType: 'gemma3_text', name: 'gemma3',
+  keys(config) {
+    const { rope: full, localRope, maxPositions } = gemma3Text.dimensions(config), s = gemma3Text.settings(config) as Record<string, number>, types = s['layer_types'] as unknown as string[];
+    const windowed = types.includes('sliding_attention'), scalar = s['query_pre_attn_scalar']!, perHead = s['hidden_size']! / s['num_attention_heads']!, layers = s['num_hidden_layers']!;
+    if (windowed && types.some((t, i) => (t === 'sliding_attention') !== ((i + 1) % 6 !== 0))) refuse('other layers than every sixth see all tokens');
+    if (windowed && (localRope!.theta !== 10000 || localRope!.linear !== undefined)) refuse(`layers with a window rotate by a theta of ${localRope!.theta}`);
+    if (full.yarn || full.llama3) refuse('the rotations of Gemma 3 are scaled otherwise than linearly');
+    if (scalar !== (layers === largestGemma3 ? perHead : s['head_dim'])) refuse(`its queries are divided by √${scalar}`);
+    if (boolean(config, 'attention_bias', false)) refuse('gemma3 has biases');
+    return new Map([
+      ['vocab_size', u32(s['vocab_size']!)], ['context_length', u32(maxPositions)], ['embedding_length', u32(s['hidden_size']!)], ['block_count', u32(layers)],
+      ['feed_forward_length', u32(s['intermediate_size']!)], ['attention.head_count', u32(s['num_attention_heads']!)], ['attention.head_count_kv', u32(s['num_key_value_heads']!)],
+      ['attention.layer_norm_rms_epsilon', f32(s['rms_norm_eps']!)], ['attention.key_length', u32(s['head_dim']!)], ['attention.value_length', u32(s['head_dim']!)],
+      ['rope.freq_base', f32(full.theta)], ...(full.linear === undefined ? [] : [['rope.scaling.type', string('linear')], ['rope.scaling.factor', f32(full.linear)]] as const),
+      ...(windowed ? [['attention.sliding_window', u32(s['sliding_window']!)]] as const : []),
+    ]);
+  },
+  parts(config) {
+    const s = gemma3Text.settings(config) as Record<string, number>, C = s['hidden_size']!, D = s['head_dim']!, H = s['num_attention_heads']!, Hkv = s['num_key_value_heads']!;
+    const norm = (name: string, size: number, from: string): GgufPart => ({ name, shape: [size], from: [from], exact: true, how: { kind: 'higher' } });
+    const layer = (i: number): GgufPart[] => {
+      const at = `blk.${i}`, hf = `model.layers.${i}`, self = `${hf}.self_attn`;
+      return [
+        norm(`${at}.attn_norm.weight`, C, `${hf}.input_layernorm.weight`),
+        ...([['q', H], ['k', Hkv], ['v', Hkv]] as const).map(([p, heads]) => plain(`${at}.attn_${p}.weight`, [heads * D, C], `${self}.${p}_proj.weight`)),
+        norm(`${at}.attn_q_norm.weight`, D, `${self}.q_norm.weight`), norm(`${at}.attn_k_norm.weight`, D, `${self}.k_norm.weight`), plain(`${at}.attn_output.weight`, [C, H * D], `${self}.o_proj.weight`),
+        norm(`${at}.post_attention_norm.weight`, C, `${hf}.post_attention_layernorm.weight`), norm(`${at}.ffn_norm.weight`, C, `${hf}.pre_feedforward_layernorm.weight`),
+        ...dense(at, `${hf}.mlp`, C, s['intermediate_size']!), norm(`${at}.post_ffw_norm.weight`, C, `${hf}.post_feedforward_layernorm.weight`),
+      ];
+    };
+    const settings = { ...config, ...s } as ConfigJson;
+    return [...outer(settings).map((part) => (part.name === 'output_norm.weight' ? norm(part.name, C, part.from[0]!) : part)), ...Array.from({ length: s['num_hidden_layers']! }, (_, i) => layer(i)).flat()];
+  },
+  leftOut: () => false,
+};
+
 const none = (): { qkv: boolean; output: boolean } => ({ qkv: false, output: false });
 
 export const ggufArchitectures: readonly GgufArchitecture[] = [
@@ -290,7 +334,7 @@ export const ggufArchitectures: readonly GgufArchitecture[] = [
       return { E: E!, F: F!, used: used! };
     },
   }),
-  deepseek2('deepseek_v3'), deepseek2('deepseek_v2'),
+  gemma3, deepseek2('deepseek_v3'), deepseek2('deepseek_v2'),
 ];
 
 export function ggufArchitectureOf(modelType: unknown): GgufArchitecture {

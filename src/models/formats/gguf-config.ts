@@ -3,7 +3,7 @@
 
 import { formatError, quoted, unsupportedError } from './format-error.ts';
 import { ropeFrequencies } from '../../engine/rope-table.ts';
-import { ggufArchitectures } from './gguf-architectures.ts';
+import { ggufArchitectures, largestGemma3 } from './gguf-architectures.ts';
 import type { GgufFile } from './gguf.ts';
 import type { ModelConfig } from './model-files.ts';
 
@@ -16,7 +16,7 @@ export function shortestDecimal(value: number): number {
   return value;
 }
 
-const classNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', smollm3: 'SmolLM3ForCausalLM', qwen3_moe: 'Qwen3MoeForCausalLM', deepseek_v2: 'DeepseekV2ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
+const classNames: Readonly<Record<string, string>> = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM', smollm3: 'SmolLM3ForCausalLM', qwen3_moe: 'Qwen3MoeForCausalLM', gemma3_text: 'Gemma3ForCausalLM', deepseek_v2: 'DeepseekV2ForCausalLM', deepseek_v3: 'DeepseekV3ForCausalLM' };
 
 export function ggufConfig(file: GgufFile): ModelConfig {
   const { path, metadata, tensors } = file, name = metadata.get('general.architecture');
@@ -89,6 +89,14 @@ export function ggufConfig(file: GgufFile): ModelConfig {
       n_routed_experts: experts, n_shared_experts: count('expert_shared_count', 0), num_experts_per_tok: experts > 0 ? whole('expert_used_count') : 1, moe_intermediate_size: whole('expert_feed_forward_length', 1),
       first_k_dense_replace: count('leading_dense_block_count', 0), routed_scaling_factor: number('expert_weights_scale', 1), norm_topk_prob: flag('expert_weights_norm', false),
       scoring_func: softmax ? 'softmax' : 'sigmoid', topk_method: second ? 'greedy' : 'noaux_tc', n_group: groups, topk_group: whole('expert_group_used_count', 1), rope_interleave: true,
+    };
+  }
+  if (architecture.modelType === 'gemma3_text') {
+    const { hidden_act: _, attention_bias: __, ...rest } = common, window = count('attention.sliding_window', 0), headDim = whole('attention.key_length', hidden / heads);
+    return {
+      ...rest, rope_theta: number('rope.freq_base', 1e6), rope_local_base_freq: number('rope.freq_base_swa', 10000), hidden_activation: 'gelu_pytorch_tanh', head_dim: headDim, num_key_value_heads: whole('attention.head_count_kv', heads),
+      query_pre_attn_scalar: blocks === largestGemma3 ? hidden / heads : headDim, sliding_window: window || rest.max_position_embeddings,
+      layer_types: Array.from({ length: blocks }, (_, i) => (window > 0 && (i + 1) % whole('attention.sliding_window_pattern', 6) !== 0 ? 'sliding_attention' : 'full_attention')),
     };
   }
   const routed = architecture.modelType === 'qwen3_moe';

@@ -2,18 +2,20 @@
 // What lies where, and which rows are permuted, says gguf-architectures.ts; here it is undone. Permutations are undone
 // on whole rows and experts are whole matrices, so quantised bytes stay valid; only MLA's split keys and values become f32.
 
+import type { FilePlace } from '../../engine/file-rows.ts';
 import { formatError, quoted, unsupportedError } from './format-error.ts';
 import { type GgufArchitecture, type GgufPart, ggufArchitectureOf, joinParts } from './gguf-architectures.ts';
 import { ggufConfig } from './gguf-config.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
-import { readGguf, type GgufFile } from './gguf.ts';
+import { readGgufParts } from './gguf-split.ts';
+import type { GgufFile } from './gguf.ts';
 import type { ModelConfig, ModelFiles } from './model-files.ts';
 import { missingTensor } from './safetensors.ts';
 import { elementCount, type TensorEntry, type TensorSource } from './tensor-source.ts';
 
 /** Opens a GGUF model: its weights are read from the file when asked for. */
 export function openGgufModel(path: string): ModelFiles {
-  const file = readGguf(path);
+  const file = readGgufParts(path);
   try {
     const config = ggufConfig(file), { tokenizerJson, tokenizerConfig, chatTemplate } = ggufTokenizer(file);
     const generationConfig: Record<string, unknown> = {};
@@ -35,7 +37,7 @@ export function openGgufModel(path: string): ModelFiles {
 type Bytes = Uint8Array<ArrayBuffer>;
 type Floats = Float32Array<ArrayBuffer>;
 
-interface Source { readonly entry: TensorEntry; readonly bytes: (start?: number, count?: number, into?: Bytes) => Bytes; readonly floats: (start?: number, count?: number) => Floats }
+interface Source { readonly entry: TensorEntry; readonly place?: FilePlace; readonly bytes: (start?: number, count?: number, into?: Bytes) => Bytes; readonly floats: (start?: number, count?: number) => Floats }
 
 function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: GgufArchitecture): TensorSource {
   const sources = new Map<string, Source>(), known = new Set<string>(), parts = architecture.parts(config);
@@ -51,6 +53,7 @@ function huggingFaceTensors(file: GgufFile, config: ModelConfig, architecture: G
     tensors: new Map([...sources].map(([name, { entry }]) => [name, entry])),
     readBytes: (name, start, count, into) => lookUp(name).bytes(start, count, into),
     readFloat32: (name, start, count) => lookUp(name).floats(start, count),
+    place: (name) => lookUp(name).place ?? null,
     close: () => file.close(),
   };
 }
@@ -60,17 +63,22 @@ function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]):
   if (how.kind === 'computed') return; // gguf-config.ts has read what it says
   const stored = file.tensors.get(name);
   if (!stored) missingTensor(file.path, name);
-  const { dtype, byteLength } = stored, first = from[0]!;
+  const { dtype, byteLength, offset } = stored, first = from[0]!, placed = (skip: number, headDim = 0): FilePlace => ({ ...file.place!(name)!, position: offset + skip, headDim });
   if (how.kind === 'same') {
     // A shape that differs is reported when the weights are read, with what config.json asks for.
-    yield { entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: (start, count, into) => file.readBytes(name, start, count, into), floats: (start, count) => file.readFloat32(name, start, count) };
+    yield { entry: { name: first, dtype, shape: stored.shape, byteLength }, place: placed(0), bytes: (start, count, into) => file.readBytes(name, start, count, into), floats: (start, count) => file.readFloat32(name, start, count) };
+    return;
+  }
+  if (how.kind === 'higher') {
+    const lower = (start?: number, count?: number): Floats => file.readFloat32(name, start, count).map((x) => x - 1), values = elementCount(stored.shape);
+    yield { entry: { name: first, dtype: 'F32', shape: stored.shape, byteLength: 4 * values }, bytes: (start, count) => slice(new Uint8Array(lower().buffer), start, count), floats: lower };
     return;
   }
   if (how.kind === 'permuted') {
     const rows = stored.shape[0]!;
     if (how.headDim % 2 !== 0 || rows % how.headDim !== 0) throw formatError(file.path, `tensor ${quoted(name)} does not consist of heads of ${how.headDim} rows`);
     yield {
-      entry: { name: first, dtype, shape: stored.shape, byteLength }, bytes: (start, count) => slice(unpermuteRows(file.readBytes(name), rows, how.headDim), start, count),
+      entry: { name: first, dtype, shape: stored.shape, byteLength }, place: placed(0, how.headDim), bytes: (start, count) => slice(unpermuteRows(file.readBytes(name), rows, how.headDim), start, count),
       floats: (start, count) => range(unpermuteRows(file.readFloat32(name), rows, how.headDim), first, start, count),
     };
     return;
@@ -82,7 +90,7 @@ function* sourcesOf(file: GgufFile, part: GgufPart, parts: readonly GgufPart[]):
     const [E, ...rest] = shape as [number, number, number], bytes = byteLength / E, values = elementCount(rest);
     for (const [e, expert] of from.entries()) {
       yield {
-        entry: { name: expert, dtype, shape: rest, byteLength: bytes }, bytes: (start = 0, count = bytes - start, into) => file.readBytes(name, e * bytes + start, Math.min(count, bytes - start), into),
+        entry: { name: expert, dtype, shape: rest, byteLength: bytes }, place: placed(e * bytes), bytes: (start = 0, count = bytes - start, into) => file.readBytes(name, e * bytes + start, Math.min(count, bytes - start), into),
         floats: (start = 0, count = values - start) => file.readFloat32(name, e * values + start, count),
       };
     }

@@ -74,6 +74,7 @@ export function readGguf(path: string): GgufFile {
         const skip = start - first * type.block;
         return skip === 0 && values.length === wanted ? values : values.slice(skip, skip + wanted);
       },
+      place(name) { const { dtype, offset } = entry(name); return { fd: file.fd, position: offset, fileType: dtype, headDim: 0 }; },
       close: () => file.close(),
     };
   } catch (error) {

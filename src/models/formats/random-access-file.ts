@@ -8,6 +8,8 @@ import { formatError } from './format-error.ts';
 export interface RandomAccessFile {
   readonly path: string;
   readonly size: number;
+  /** Its descriptor, as long as it is open. */
+  readonly fd: number;
   /** `length` bytes from `position`, at the beginning of `into`, or in a buffer of their own (offset 0, so typed arrays can be laid over it). */
   read(position: number, length: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   close(): void;
@@ -32,7 +34,7 @@ export function openRandomAccess(path: string): RandomAccessFile {
   const size = stat.size;
   let open = true;
   return {
-    path, size,
+    path, size, fd,
     read(position, length, into) {
       if (!open) throw new Error(`internal error: ${path} is read after close`);
       if (!(position >= 0 && length >= 0 && position + length <= size)) {

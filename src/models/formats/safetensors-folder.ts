@@ -47,6 +47,7 @@ export function readSafetensorsFolder(folder: string): TensorSource {
     tensors,
     readBytes: (name, start, count, into) => fileOf(name).readBytes(name, start, count, into),
     readFloat32: (name, start, count) => fileOf(name).readFloat32(name, start, count),
+    place: (name) => fileOf(name).place?.(name) ?? null,
     close,
   };
 }

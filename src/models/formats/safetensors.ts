@@ -56,6 +56,7 @@ export function readSafetensors(path: string): SafetensorsFile {
         }
         return toFloat32(file.read(offset + start * width, wanted * width), dtype);
       },
+      place(name) { const { dtype, offset } = entry(name); return { fd: file.fd, position: offset, fileType: dtype, headDim: 0 }; },
       close: () => file.close(),
     };
   } catch (error) {

@@ -1,6 +1,8 @@
 // What every weights file looks like to the rest of the house: named tensors, read one at a time (or part by part).
 // Shapes are in C order, slowest dimension first, as in PyTorch: a linear layer is (out, in).
 
+import type { FilePlace } from '../../engine/file-rows.ts';
+
 /** A tensor as it lies in a file. */
 export interface TensorEntry {
   readonly name: string;
@@ -17,6 +19,8 @@ export interface TensorSource {
   readBytes(name: string, start?: number, count?: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   /** The tensor's values as f32; `start` and `count` (in elements) take a part of it. */
   readFloat32(name: string, start?: number, count?: number): Float32Array<ArrayBuffer>;
+  /** Where a tensor's rows lie in a file, and as what; null where they are made from something else. */
+  place?(name: string): FilePlace | null;
   close(): void;
 }
 

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { TiefsucheError, invariant } from '../../../errors.ts';
 import type { Backend, BackendInfo, RunOptions } from '../../backend.ts';
+import { type FileRows, storedTypes } from '../../file-rows.ts';
 import type { Program } from '../../program.ts';
 import type { RowRun } from '../../row-runs.ts';
 import { type DeviceBuffer, type Storage, type Tensor, bytesPerElement } from '../../tensor.ts';
@@ -25,6 +26,7 @@ interface Addon {
   upload(handle: unknown, byteOffset: number, data: Data): void;
   download(handle: unknown, byteOffset: number, into: Data): void;
   run(buffers: unknown[], program: Float64Array, cancel: Int32Array | null, options: { repeat?: number; profile?: Float64Array; runs?: Float64Array }): Promise<number>;
+  runSync(buffers: unknown[], program: Float64Array, cancel: null, options: null): number;
   scratchBytes?(): number;
 }
 
@@ -41,6 +43,7 @@ export class CpuBackend implements Backend {
   private readonly addon: Addon;
   private readonly ids: ReadonlyMap<string, number>;
   private readonly names: readonly string[];
+  readonly fill?: NonNullable<Backend['fill']>;
 
   constructor() {
     if (!nativeBuilt()) throw new TiefsucheError('BACKEND', 'the native kernels are not built', { hint: 'Run `npm run build:native`; it needs a C++ compiler.' });
@@ -51,6 +54,8 @@ export class CpuBackend implements Backend {
     }
     this.names = this.addon.kernels();
     this.ids = new Map(this.names.map((name, i) => [name, i]));
+    // Windows numbers files by C library, and the addon has another one than Node.
+    if (process.platform !== 'win32') this.fill = (buffer, byteOffset, rows) => this.fillFromFile(buffer, byteOffset, rows);
   }
 
   info(): BackendInfo {
@@ -74,6 +79,16 @@ export class CpuBackend implements Backend {
   free(buffer: DeviceBuffer): void { this.addon.free(buffer.handle); }
   upload(buffer: DeviceBuffer, byteOffset: number, data: Data): void { this.addon.upload(buffer.handle, byteOffset, data); }
   download(buffer: DeviceBuffer, byteOffset: number, into: Data): void { this.addon.download(buffer.handle, byteOffset, into); }
+
+  private fillFromFile(buffer: DeviceBuffer, byteOffset: number, { fd, position, fileType, rows, K, first, headDim, as }: FileRows): boolean {
+    try {
+      this.addon.runSync([buffer.handle], Float64Array.of(this.ids.get('fileRows')!, 1, 8, 0, byteOffset, fd, position, storedTypes.indexOf(fileType), rows, K, first, headDim, as === 'f32' ? 1 : 0), null, null);
+      return true;
+    } catch (cause) {
+      if ((cause as Error).message.includes('a weight is no number')) return false;
+      throw new TiefsucheError('INPUT', `weights could not be read: ${(cause as Error).message}`, { cause, hint: 'The file may have been changed, or its disk removed, while it was being read.' });
+    }
+  }
 
   async run(program: Program, options: RunOptions = {}): Promise<void> {
     if (program.commands.some((c) => !this.ids.has(c.kernel))) return this.runBorrowing(program, options);
