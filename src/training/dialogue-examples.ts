@@ -2,12 +2,13 @@
 // up to and with the token that ends its turn. An answer is encoded apart from what stands before it, as it is when the
 // model answers. A template that is prefix-preserving (a conversation begins with the rendered beginning of itself) gives
 // one example with several trained ranges; one that is not (it drops earlier thinking, say) gives an example per answer,
-// each behind the very prompt that serving would render.
+// each behind the very prompt that serving would render. Where the template marks what the model writes ({% generation %}),
+// the marked text is trained, and nothing else.
 
 import { TiefsucheError } from '../errors.ts';
 import { type TextSide, stopIds } from '../models/language-model.ts';
 import { thinkClose, thinkOpen } from '../reasoning/thinking.ts';
-import type { ChatMessage } from '../tokenizer/chat-template.ts';
+import type { ChatMessage, ChatTemplate, MarkedText } from '../tokenizer/chat-template.ts';
 import type { Example } from './batches.ts';
 import type { Dialogue } from './dialogue.ts';
 
@@ -16,7 +17,7 @@ export function dialogueExamples(side: TextSide, dialogue: Dialogue, where: stri
   const { tokenizer } = side, stops = stopIds(side), stop = stops.slice(0, 1);
   if (dialogue.form === 'text') return [{ ids: Int32Array.from([...tokenizer.encode(dialogue.text, { addSpecialTokens: true }), ...stop]), from: 1 }];
   const { messages, tools } = dialogue, answers = messages.flatMap((m, i) => (m.role === 'assistant' ? [i] : []));
-  const examples = together(answers) ?? answers.map((i) => finish([prompt(i), answerAlone(i)]));
+  const examples = (side.template?.marksGeneration ? byMarks(side.template) : together(answers)) ?? answers.map((i) => finish([prompt(i), answerAlone(i)]));
   if (examples.every((e) => e.spans!.length === 0)) throw new TiefsucheError('INPUT', `${where}: not one token would be trained`, { hint: 'The answers are empty; look at it with `tiefsuche data inspect`.' });
   return examples.filter((e) => e.spans!.length > 0);
 
@@ -35,6 +36,27 @@ export function dialogueExamples(side: TextSide, dialogue: Dialogue, where: stri
     const begun = before.trimEnd().endsWith(thinkOpen); // the template opens the thought by itself
     const thought = thinking === '' && !begun ? '' : `${begun ? '' : `${thinkOpen}\n`}${thinking}\n${thinkClose}\n\n`;
     return thought + String(message.content);
+  }
+
+  /** The marked text of all answers in one example where the conversation begins with each beginning of itself; else of each behind its prompt. */
+  function byMarks(template: ChatTemplate): Example[] {
+    const options = tools ? { tools } : {}, upTo = answers.map((i) => template.renderMarked(messages.slice(0, i + 1), options)), whole = upTo.at(-1)!;
+    if (answers.every((i, n) => whole.text.startsWith(prompt(i)) && whole.text.startsWith(upTo[n]!.text.trimEnd()))) return [marked(whole, 0)];
+    return answers.map((i, n) => marked(upTo[n]!, prompt(i).length));
+  }
+
+  /** Marked ranges that begin at `from` or later; what stands before, between and in them is encoded apart, as answers are. */
+  function marked({ text, generated }: MarkedText, from: number): Example {
+    const ids: number[] = [], spans: [number, number][] = [];
+    let at = 0;
+    for (const [begin, end] of generated.filter((range) => range[1] > range[0] && range[0] >= from)) {
+      ids.push(...tokenizer.encode(text.slice(at, begin)));
+      const start = ids.length;
+      ids.push(...tokenizer.encode(text.slice(begin, end)));
+      if (ids.length > Math.max(1, start)) spans.push([Math.max(1, start), ids.length]);
+      at = end;
+    }
+    return { ids: Int32Array.from(ids), from: spans[0]?.[0] ?? ids.length, spans };
   }
 
   /** All answers in one example, if the template lets prompts and answers follow one another as they are. */
