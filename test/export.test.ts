@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { readSafetensors } from '../src/models/formats/safetensors.ts';
+import { writeSafetensors } from '../src/models/formats/safetensors-write.ts';
 import { readGguf } from '../src/models/formats/gguf.ts';
 import { charTokenizer } from '../src/tokenizer/char-tokenizer.ts';
 
@@ -39,18 +41,35 @@ function tiny(name: string, settings: object = {}): string {
   return to;
 }
 
-const models: readonly (readonly [name: string, model: () => string])[] = [
+/** Gemma 3 as llama.cpp has it: the fixture's layers again and again up to seven, of which the sixth sees all. */
+async function gemma(): Promise<string> {
+  const folder = tiny('gemma3', {
+    num_hidden_layers: 7, layer_types: null, sliding_window_pattern: 6, _sliding_window_pattern: 6, query_pre_attn_scalar: 12,
+    rope_parameters: { full_attention: { rope_type: 'linear', factor: 8, rope_theta: 1e6 }, sliding_attention: { rope_type: 'default', rope_theta: 10000 } },
+  });
+  const file = readSafetensors(join(folder, 'model.safetensors'));
+  const tensors = [...file.tensors.values()].flatMap(({ name, shape }) => {
+    const data = file.readFloat32(name), layer = /^model\.layers\.(\d)\./.exec(name)?.[1];
+    return layer === undefined ? [{ name, shape, data }] : [0, 4].map((n) => n + Number(layer)).filter((n) => n < 7).map((n) => ({ name: name.replace(`layers.${layer}.`, `layers.${n}.`), shape, data }));
+  });
+  file.close();
+  await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
+  return folder;
+}
+
+const models: readonly (readonly [name: string, model: () => string | Promise<string>])[] = [
   ['a real llama', () => real],
   ...['llama', 'llama3-rope', 'qwen2', 'qwen3', 'deepseek-v2', 'deepseek-v3', 'deepseek-v3-groups', 'deepseek-v3-qlora-yarn'].map((n) => [n, (): string => tiny(n)] as const),
   // The same weights under settings that a GGUF file can say.
   ['smollm3', () => tiny('smollm3', { no_rope_layers: [1, 1, 1, 0], no_rope_layer_interval: 4, use_sliding_window: false, sliding_window: null, layer_types: null })],
+  ['gemma3', gemma],
   ['qwen3-moe', () => tiny('qwen3-moe', { num_hidden_layers: 1, mlp_only_layers: [] })],
 ];
 
 for (const [name, model] of models) {
-  test(`${name} in F32 says the same in llama.cpp`, needsLlama, () => {
+  test(`${name} in F32 says the same in llama.cpp`, needsLlama, async () => {
     if (!installed) throw new Error(missing);
-    const out = join(place, `out-${name.replaceAll(' ', '-')}`), { status, out: { passed, parity } } = tiefsuche('export', model(), '--to', 'gguf', '--out', out);
+    const out = join(place, `out-${name.replaceAll(' ', '-')}`), { status, out: { passed, parity } } = tiefsuche('export', await model(), '--to', 'gguf', '--out', out);
     assert.equal(status, 0, parity?.problems.join('; '));
     assert.ok(passed && parity.missing === null && parity.tokens.same && (parity.template?.same ?? true));
     assert.equal(parity.formatLoss.largestLogitDifference, 0);
@@ -59,6 +78,14 @@ for (const [name, model] of models) {
     assert.equal((JSON.parse(readFileSync(join(out, 'parity.json'), 'utf8')) as { passed: boolean }).passed, true);
   });
 }
+
+test('an adapter apart says the same on its base in llama.cpp, and our engine reads it again', needsLlama, () => {
+  if (!installed) throw new Error(missing);
+  const out = join(place, 'apart'), { status, out: { passed, parity, files } } = tiefsuche('export', tiny('llama'), '--adapter', join(root, 'test/fixtures/tiny-lora'), '--to', 'gguf', '--lora', 'apart', '--out', out);
+  assert.equal(status, 0, parity?.problems.join('; '));
+  assert.deepEqual(files.sort(), ['parity.json', 'tiny-lora.lora.gguf']);
+  assert.ok(passed && parity.missing === null && parity.formatLoss.largestLogitDifference === 0 && parity.engineDifference!.greedy.same && parity.engineDifference!.top1 >= 0.995);
+});
 
 test('Q8_0 for Ollama: format loss apart from engine difference, fallbacks listed, a Modelfile beside it', needsLlama, () => {
   if (!installed) throw new Error(missing);

@@ -1,5 +1,5 @@
 // What llama.cpp makes of a GGUF file, for a parity proof. Reads one JSON request on stdin, writes one JSON answer on stdout:
-//   {"model": path, "texts": [text, …], "ids": [[id, …], …], "prompt": [id, …], "maxNew": n, "logits": path}
+//   {"model": path, "lora": path of an adapter or null, "texts": [text, …], "ids": [[id, …], …], "prompt": [id, …], "maxNew": n, "logits": path}
 //   → {"engine": …, "vocab": V, "texts": [[id, …], …], "template": text|null, "greedy": [id, …], "stops": [id, …]}
 // The logits of all positions of `ids`, one sequence after another, go to the file `logits` as f32 (T, V).
 // One thread and an f32 cache: comparable, and the same every time.
@@ -12,6 +12,7 @@ const model = await llama.loadModel({ modelPath: request.model });
 const longest = Math.max(...request.ids.map((ids) => ids.length), request.prompt.length + request.maxNew);
 const context = await model.createContext({
   contextSize: longest + 8, batchSize: longest + 8, threads: 1, flashAttention: false, experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32',
+  ...(request.lora ? { lora: { adapters: [{ filePath: request.lora }] } } : {}),
 });
 const sequence = context.getSequence();
 

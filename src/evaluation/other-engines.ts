@@ -12,11 +12,12 @@ import type { Questions, Side } from './parity.ts';
 const engines = fileURLToPath(new URL('../../engines/', import.meta.url));
 export const llamaFolder = join(engines, 'llama');
 
+/** Runs a model, or an adapter on its base. */
 export type Found = { readonly run: (model: string, questions: Questions, base?: string) => Promise<Side> } | { readonly missing: string };
 
 export function llamaCpp(): Found {
   if (!existsSync(join(llamaFolder, 'node_modules', 'node-llama-cpp'))) return { missing: 'llama.cpp is not installed; `tiefsuche engine install llama` puts it there (85 MB)' };
-  return { run: (model, questions) => evaluate(process.execPath, [join(llamaFolder, 'evaluate.js')], { model }, questions) };
+  return { run: (model, questions, base) => evaluate(process.execPath, [join(llamaFolder, 'evaluate.js')], { model: base ?? model, lora: base === undefined ? null : model }, questions) };
 }
 
 /** @param named the Python to use; TIEFSUCHE_PYTHON and python3 are looked at otherwise */

@@ -1,9 +1,10 @@
-// LoRA adapters of a model as PEFT folders: saved beside the merged weights, and put onto a base again.
+// LoRA adapters of a model as PEFT folders: saved beside the merged weights, and put onto a base again; GGUF adapters too.
 
 import { TiefsucheError, invariant } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
-import type { ModelFiles } from './formats/model-files.ts';
-import { type LoraPair, readPeftAdapter, savePeftAdapter, savePeftConfig } from './formats/peft.ts';
+import { readGgufAdapter } from './formats/gguf-adapter.ts';
+import type { ModelConfig, ModelFiles } from './formats/model-files.ts';
+import { type LoraPair, type PeftAdapter, readPeftAdapter, savePeftAdapter, savePeftConfig } from './formats/peft.ts';
 import { loadModel } from './load.ts';
 import { adapterNames } from './lora.ts';
 import type { Model, ModelOptions } from './model.ts';
@@ -30,8 +31,11 @@ export async function saveAdapterWithoutWeights(folder: string, { lora }: Model,
 
 const factorA = '.lora_A.weight';
 
-/** Loads a base with an adapter folder on it. */
+/** An adapter for a model: a PEFT folder or a GGUF file. */
+export const readAdapter = (path: string, config: ModelConfig): PeftAdapter => (path.endsWith('.gguf') ? readGgufAdapter(path, config) : readPeftAdapter(path));
+
+/** Loads a base with an adapter on it. */
 export function loadAdapted(backend: Backend, files: ModelFiles, folder: string, options: ModelOptions = {}): Model {
   if (files.adapter) throw new TiefsucheError('UNSUPPORTED', `${files.path} has adapters of its own, and takes no others`, { hint: 'Export it first: there they are merged into the weights.' });
-  return loadModel(backend, { ...files, path: folder, adapter: readPeftAdapter(folder) }, options);
+  return loadModel(backend, { ...files, path: folder, adapter: readAdapter(folder, files.config) }, options);
 }

@@ -11,8 +11,11 @@ import { isTiefsucheError } from '../errors.ts';
 import { charTokenizer } from '../tokenizer/char-tokenizer.ts';
 import { exportGguf } from './export-gguf.ts';
 import { openExportSource } from './export-source.ts';
+import { readGgufAdapter, writeGgufAdapter } from './formats/gguf-adapter.ts';
 import { fittingType } from './formats/gguf-write.ts';
 import { readGguf } from './formats/gguf.ts';
+import { readPeftAdapter } from './formats/peft.ts';
+import { architectureOf } from './index.ts';
 import { textSide } from './language-model.ts';
 import { openModelFiles } from './load.ts';
 
@@ -49,6 +52,37 @@ for (const name of ['tiny/llama', 'tiny/qwen2', 'tiny/qwen3', 'tiny/deepseek-v3'
   });
 }
 
+/** Gemma 3 as llama.cpp has it: seven layers of which the sixth sees all, queries divided by √D. */
+const gemma = { layer_types: null, sliding_window_pattern: 6, _sliding_window_pattern: 6, query_pre_attn_scalar: 12, rope_parameters: { full_attention: { rope_type: 'linear', factor: 8, rope_theta: 1e6 }, sliding_attention: { rope_type: 'default', rope_theta: 10000 } } };
+
+test('tiny/gemma3 comes back from GGUF: its settings, its weights, and norms that count from 1', async () => {
+  const source = openExportSource(withTokenizer('tiny/gemma3', gemma)), path = join(place, 'gemma3.gguf');
+  await exportGguf(source, path, 'F32');
+  const back = openModelFiles(path), { dimensions, settings } = architectureOf('gemma3_text');
+  for (const { name, kind } of source.specs) {
+    const [read, original] = [back.weights.readFloat32(name), source.read(name)];
+    if (kind !== 'vector') assert.deepEqual(read, original, name);
+    else read.forEach((x, i) => assert.ok(Math.fround(1 + x) === Math.fround(1 + original[i]!), name));
+  }
+  const { rope_theta: _, rope_local_base_freq: __, ...expected } = settings.call(architectureOf('gemma3_text'), source.files.config), { rope_theta: ___, rope_local_base_freq: ____, ...got } = settings.call(architectureOf('gemma3_text'), back.config);
+  assert.deepEqual(got, expected);
+  assert.deepEqual(dimensions(back.config), dimensions(source.files.config));
+  back.close();
+  source.close();
+});
+
+test('an adapter as GGUF comes back as it was; one for another model is refused', async () => {
+  const adapter = readPeftAdapter(join(fixtures, 'tiny-lora')), path = join(place, 'adapter.lora.gguf'), files = openModelFiles(join(fixtures, 'tiny/llama')), other = openModelFiles(join(fixtures, 'tiny/qwen2'));
+  await writeGgufAdapter(path, files.config, adapter, 'tiny');
+  const file = readGguf(path), back = readGgufAdapter(path, files.config);
+  assert.deepEqual([file.metadata.get('general.type'), file.metadata.get('adapter.type'), file.metadata.get('adapter.lora.alpha')], ['adapter', 'lora', adapter.config.lora_alpha]);
+  assert.deepEqual(file.tensors.get('blk.0.attn_q.weight.lora_a')!.shape, [adapter.config.r, 32]);
+  assert.deepEqual(new Map([...back.modules].sort()), new Map([...adapter.modules].sort()));
+  assert.deepEqual([back.scale, back.config.r, back.config.target_modules], [adapter.scale, adapter.config.r, adapter.config.target_modules]);
+  assert.throws(() => readGgufAdapter(path, other.config), { code: 'SHAPE', message: /for "llama", the model is qwen2/ });
+  for (const opened of [file, files, other]) opened.close();
+});
+
 test('what GGUF cannot say is refused', async () => {
   const refused = async (name: string, changes: Record<string, unknown>, what: RegExp): Promise<void> => {
     const source = openExportSource(withTokenizer(name, changes));
@@ -57,6 +91,8 @@ test('what GGUF cannot say is refused', async () => {
   };
   await refused('tiny/qwen2', { use_sliding_window: true, sliding_window: 8, max_window_layers: 0, max_position_embeddings: 64 }, /see only 8 tokens/);
   await refused('tiny/deepseek-v3', { rope_interleave: false }, /halves/);
+  await refused('tiny/gemma3', { ...gemma, query_pre_attn_scalar: 20 }, /divided by √20/);
+  await refused('tiny/gemma3', { ...gemma, sliding_window_pattern: 3, _sliding_window_pattern: 3 }, /every sixth/);
 });
 
 test('NaN among the weights stops an export, and nothing is left behind', async () => {

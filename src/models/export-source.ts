@@ -3,7 +3,8 @@
 
 import { TiefsucheError } from '../errors.ts';
 import type { ModelFiles } from './formats/model-files.ts';
-import { type LoraPair, readPeftAdapter } from './formats/peft.ts';
+import type { LoraPair } from './formats/peft.ts';
+import { readAdapter } from './adapter-files.ts';
 import { architectureOf } from './index.ts';
 import { type TextSide, textSide } from './language-model.ts';
 import { requireFinite } from './formats/finite.ts';
@@ -20,12 +21,12 @@ export interface ExportSource {
   close(): void;
 }
 
-/** @param adapter folder of a PEFT adapter to merge */
+/** @param adapter to merge: folder of a PEFT adapter, or a GGUF one */
 export function openExportSource(path: string, adapter?: string): ExportSource {
   const files = openModelFiles(path);
   try {
     const specs = architectureOf(files.config.model_type).parameters(files.config), byName = new Map(specs.map((s) => [s.name, s]));
-    const lora = adapter === undefined ? files.adapter ?? null : readPeftAdapter(adapter);
+    const lora = adapter === undefined ? files.adapter ?? null : readAdapter(adapter, files.config);
     if (files.adapter && adapter !== undefined) throw new TiefsucheError('UNSUPPORTED', `${path} has adapters of its own, and takes no others`, { hint: 'Leave --adapter out: its own are merged in.' });
     for (const module of lora?.modules.keys() ?? []) {
       if (!byName.has(`${module}.weight`)) throw new TiefsucheError('SHAPE', `the adapter ${adapter ?? path} is for ${module}, which this model lacks`, { hint: 'Give the base model that adapter_config.json names.' });

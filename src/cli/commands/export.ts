@@ -1,6 +1,7 @@
 // `tiefsuche export MODEL --to hf|gguf|peft|ollama`: takes a model anywhere, with a proof that it still says the same.
 // Everything is written and proven in a temporary folder beside DIR; what fails the proof never gets the name.
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
 import { writeFolderAtomic } from '../../durable-file.ts';
@@ -15,7 +16,8 @@ import { exportGguf, type WrittenGguf } from '../../models/export-gguf.ts';
 import { modelfile } from '../../models/export-ollama.ts';
 import { openExportSource } from '../../models/export-source.ts';
 import { type GgufFormat, ggufFormats } from '../../models/formats/gguf-quantize.ts';
-import { readPeftAdapter, savePeftAdapter } from '../../models/formats/peft.ts';
+import { writeGgufAdapter } from '../../models/formats/gguf-adapter.ts';
+import { type PeftAdapter, readPeftAdapter, savePeftAdapter } from '../../models/formats/peft.ts';
 import { licenceBeside } from '../../models/licence.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
 import { readRecord } from '../../models/record.ts';
@@ -24,10 +26,10 @@ import { bytes, table } from '../figures.ts';
 import { adapterOption } from '../option-values.ts';
 import type { Terminal } from '../terminal.ts';
 
-interface Options { readonly to?: string; readonly format?: string; readonly out?: string; readonly adapter?: string; readonly base?: string; readonly python?: string; readonly force?: boolean }
+interface Options { readonly to?: string; readonly format?: string; readonly out?: string; readonly adapter?: string; readonly base?: string; readonly lora?: 'merged' | 'apart'; readonly python?: string; readonly force?: boolean }
 
 /** Fills the folder and says how to prove it. */
-interface Written { readonly source: { readonly path: string; readonly adapter?: string | undefined }; readonly exported: Exported; readonly other: Found; readonly gguf?: WrittenGguf; readonly notes: readonly string[] }
+interface Written { readonly source: { readonly path: string; readonly adapter?: string | undefined }; readonly exported: Exported; readonly other: Found; readonly gguf?: WrittenGguf; readonly notes: readonly string[]; /** Removes what was made for the proof alone. */ readonly done?: () => void }
 
 export const exportCommand: Command = {
   name: 'export',
@@ -40,7 +42,8 @@ asks the other engine where one is there (llama.cpp, transformers), and stores w
     { flags: '--format <type>', text: 'type of the weights; F32 by default, Q8_0 for ollama', choices: ggufFormats },
     { flags: '--out <folder>', text: 'where to' },
     { ...adapterOption, text: 'LoRA adapter (PEFT) to merge into the weights' },
-    { flags: '--base <model>', text: 'with --to peft: the model the adapter belongs to, if not the one its config names' },
+    { flags: '--lora <how>', text: 'with --to gguf: merged into the weights, or the adapter apart, for a base that llama.cpp has', choices: ['merged', 'apart'] },
+    { flags: '--base <model>', text: 'of an adapter that goes apart: the model it belongs to, if not the one its config names' },
     { flags: '--python <path>', text: 'a Python with transformers, for the proof of hf and peft' },
     { flags: '--force', text: 'keep an export that fails its proof, marked as failed' },
   ],
@@ -49,6 +52,7 @@ asks the other engine where one is there (llama.cpp, transformers), and stores w
     { line: 'tiefsuche export quickstart --to gguf --out quickstart-gguf', text: 'for llama.cpp, in F32' },
     { line: 'tiefsuche export my-run --to ollama --format Q4_K --out mine', text: 'then: ollama create mine -f mine/Modelfile' },
     { line: 'tiefsuche export my-run --to peft --out adapter', text: 'the adapter apart' },
+    { line: 'tiefsuche export my-run --to gguf --lora apart --out adapter', text: 'the same for llama.cpp: --lora adapter/my-run.lora.gguf' },
   ],
   async run({ args, options, json, terminal }) {
     const { to, out, force = false } = options as Options;
@@ -62,7 +66,7 @@ asks the other engine where one is there (llama.cpp, transformers), and stores w
     await writeFolderAtomic(folder, async (place) => {
       written = await writers[to]!(args[0]!, place, options as Options, say);
       const backend = openBackend();
-      try { proof = await proveExport(backend, written.source, written.exported, written.other, say); } finally { backend.close(); }
+      try { proof = await proveExport(backend, written.source, written.exported, written.other, say); } finally { backend.close(); written.done?.(); }
       if (!proof.passed && !force) {
         if (!json) printProof(proof, terminal);
         throw new TiefsucheError('MISMATCH', `the export does not say the same as the model: ${proof.problems.join('; ')}`, { hint: 'Nothing was kept. --force keeps it, marked as failed; please report it, this should not happen.' });
@@ -85,7 +89,7 @@ const writers: Readonly<Record<string, (model: string, place: string, options: O
     try { await exportFolder(source, place, format); } finally { source.close(); }
     return { source: { path, adapter }, exported: { path: place, format, exact: format === 'F32' && adapter === undefined }, other: transformersPython(python), notes: [] };
   },
-  gguf: (model, place, options, say) => writeGgufFile(model, place, options, options.format ?? 'F32', say),
+  gguf: (model, place, options, say) => (options.lora === 'apart' ? writeAdapterFile(model, place, options, say) : writeGgufFile(model, place, options, options.format ?? 'F32', say)),
   async ollama(model, place, options, say) {
     const written = await writeGgufFile(model, place, options, options.format ?? 'Q8_0', say), source = openExportSource(written.source.path);
     const { text, noTemplate } = modelfile(source.side, basename(written.exported.path), Number(source.files.config['max_position_embeddings'] ?? 2048), licenceText(written.source.path));
@@ -94,14 +98,40 @@ const writers: Readonly<Record<string, (model: string, place: string, options: O
     return { ...written, notes: [...written.notes, ...(noTemplate === null ? [] : [`the Modelfile has no TEMPLATE, as ${noTemplate}; Ollama will guess one from the file`])] };
   },
   async peft(model, place, { base, python }) {
-    const folder = adapterFolder(model), adapter = readPeftAdapter(folder), named = base ?? adapter.config.base_model_name_or_path;
-    if (named === null || named === undefined) throw new TiefsucheError('USAGE', 'the adapter does not name its base model', { hint: 'Give it with --base MODEL.' });
+    const { folder, adapter, named } = adapterAndBase(model, base);
     const path = resolveModelPath(named), { peft_type: _, base_model_name_or_path: __, r, lora_alpha: alpha, target_modules: ___, ...extra } = adapter.config;
     await savePeftAdapter(place, { baseModel: named, rank: r, alpha, modules: adapter.modules, extra });
     const other: Found = path.endsWith('.gguf') ? { missing: 'the base is a GGUF file; transformers and PEFT need it as a folder (export it with --to hf)' } : transformersPython(python);
     return { source: { path, adapter: folder }, exported: { path, adapter: place, format: 'F32', exact: true }, other, notes: [] };
   },
 };
+
+/** An adapter and the name of the model it belongs to. */
+function adapterAndBase(model: string, base: string | undefined): { folder: string; adapter: PeftAdapter; named: string } {
+  const folder = adapterFolder(model), adapter = readPeftAdapter(folder), named = base ?? adapter.config.base_model_name_or_path;
+  if (named === null || named === undefined) throw new TiefsucheError('USAGE', 'the adapter does not name its base model', { hint: 'Give it with --base MODEL.' });
+  return { folder, adapter, named };
+}
+
+/** The adapter as a GGUF file. It is proven on its base in F32, which is written for that and removed again. */
+async function writeAdapterFile(model: string, place: string, { adapter: given, base, format }: Options, say: (text: string) => void): Promise<Written> {
+  if (format !== undefined && format !== 'F32') throw new TiefsucheError('USAGE', `an adapter apart is written in F32, not ${format}`);
+  const { folder, adapter, named } = given === undefined ? adapterAndBase(model, base) : { ...adapterAndBase(given, model), named: model };
+  const path = resolveModelPath(named), source = openExportSource(path), name = given === undefined ? modelName(resolve(model)) : modelName(resolve(given)), temporary = mkdtempSync(join(tmpdir(), 'tiefsuche-base-'));
+  const done = (): void => rmSync(temporary, { recursive: true, force: true });
+  try {
+    const file = join(place, `${name}.lora.gguf`), alpha = adapter.scale * adapter.config.r;
+    await writeGgufAdapter(file, source.files.config, adapter, name);
+    say(`writing ${modelName(path)} as GGUF, F32, for the proof`);
+    const { path: whole } = await exportGguf(source, join(temporary, 'base.gguf'), 'F32', { name: modelName(path) });
+    return { source: { path, adapter: folder }, exported: { path: whole, adapter: file, format: 'F32', exact: Math.fround(alpha) === alpha }, other: llamaCpp(), notes: [`for llama.cpp: --model BASE.gguf --lora ${basename(file)}, where BASE is ${named} as GGUF`], done };
+  } catch (error) {
+    done();
+    throw error;
+  } finally {
+    source.close();
+  }
+}
 
 async function writeGgufFile(model: string, place: string, { adapter }: Options, format: string, say: (text: string) => void): Promise<Written> {
   const path = resolveModelPath(model), source = openExportSource(path, adapter), name = modelName(path);

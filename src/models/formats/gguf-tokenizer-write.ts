@@ -1,6 +1,7 @@
 // A tokenizer.json as the keys of a GGUF file, the way back of gguf-tokenizer.ts. llama.cpp knows two things about text:
 // byte-level BPE by the name of its pre-tokenizer, and tokens found as they stand (user-defined). So
 //   byte-level tokenizers are written as they are, if their pre-tokenizer is one llama.cpp has a name for;
+//   SentencePiece-like ones (byte fallback) get scores in place of merges (gguf-sentencepiece.ts);
 //   character-level ones (no merges) become byte-level without merges: ASCII characters under their byte's letter, all
 //     others found as they stand. Characters outside the vocabulary are then dropped, where ours gives the unknown token.
 // llama.cpp takes id 11 for the end where a file names none, so the end token is always written.
@@ -11,9 +12,10 @@ import { byteCharacters } from '../../tokenizer/byte-alphabet.ts';
 import { preTokenizers } from '../../tokenizer/pre-tokenizers.ts';
 import type { StepJson, TokenizerJson } from '../../tokenizer/tokenizer-json.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import { isBytePiece, sentencePiecePrefix, sentencePieceScores } from './gguf-sentencepiece.ts';
 import type { TypedValue } from './gguf-build.ts';
 
-const normalType = 1, controlType = 3, userDefinedType = 4, unusedType = 5;
+const normalType = 1, unknownType = 2, controlType = 3, userDefinedType = 4, unusedType = 5, byteType = 6;
 
 const refuse = (what: string): never => {
   throw new TiefsucheError('UNSUPPORTED', `the tokenizer ${what}, which a GGUF file cannot say`, { hint: 'Export with --to hf; transformers, vLLM and mlx-lm read the tokenizer as it is.' });
@@ -47,15 +49,18 @@ export const isCharacterLevel = (json: TokenizerJson): boolean => json.model.mer
 export function ggufTokenizerKeys(tokenizer: Tokenizer, rows: number, stops: readonly number[], chatTemplate: string | undefined): Map<string, TypedValue> {
   const { json } = tokenizer, characters = isCharacterLevel(json);
   if (tokenizer.vocabSize > rows) throw new TiefsucheError('SHAPE', `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${rows} rows`, { hint: 'tokenizer.json and the weights do not belong together.' });
-  if (!characters && json.decoder?.type !== 'ByteLevel') refuse('is neither byte-level nor by characters');
-  const pre = characters ? 'gpt-2' : preTokenizerName(json), alphabet = byteCharacters;
+  const prefix = sentencePiecePrefix(json), pieces = prefix !== null;
+  if (!characters && !pieces && json.decoder?.type !== 'ByteLevel') refuse('is neither byte-level nor by characters nor like SentencePiece');
+  const pre = pieces ? 'default' : characters ? 'gpt-2' : preTokenizerName(json), alphabet = byteCharacters;
   const tokens: string[] = Array.from({ length: rows }, (_, i) => `[PAD${i}]`), types = new Array<number>(rows).fill(unusedType);
   for (const [token, id] of Object.entries(json.model.vocab)) {
     const code = token.codePointAt(0)!, ascii = code < 128;
     tokens[id] = characters && ascii && [...token].length === 1 ? alphabet[code]! : token;
-    types[id] = characters && !(ascii && [...token].length === 1) ? userDefinedType : normalType;
+    types[id] = pieces && isBytePiece(token) ? byteType : characters && !(ascii && [...token].length === 1) ? userDefinedType : normalType;
   }
   for (const { id, content, special } of json.added_tokens ?? []) { tokens[id] = content; types[id] = special ? controlType : userDefinedType; }
+  const unknown = json.model.unk_token;
+  if (pieces && typeof unknown === 'string') types[json.model.vocab[unknown]!] = unknownType;
   const seen = new Set(tokens);
   if (seen.size !== rows) refuse('has two tokens with one text');
 
@@ -63,15 +68,16 @@ export function ggufTokenizerKeys(tokenizer: Tokenizer, rows: number, stops: rea
   if (end === undefined) refuse('names no token that ends an answer');
   const frame = tokenizer.encode('', { addSpecialTokens: true }), u32 = (value: number): TypedValue => ({ type: 'u32', value });
   return new Map<string, TypedValue>([
-    ['tokenizer.ggml.model', { type: 'string', value: 'gpt2' }], ['tokenizer.ggml.pre', { type: 'string', value: pre }],
+    ['tokenizer.ggml.model', { type: 'string', value: pieces ? 'llama' : 'gpt2' }], ['tokenizer.ggml.pre', { type: 'string', value: pre }],
     ['tokenizer.ggml.tokens', { type: 'array', of: 'string', value: tokens }], ['tokenizer.ggml.token_type', { type: 'array', of: 'i32', value: types }],
-    ['tokenizer.ggml.merges', { type: 'array', of: 'string', value: json.model.merges.map((m) => (typeof m === 'string' ? m : m.join(' '))) }],
+    pieces ? ['tokenizer.ggml.scores', { type: 'array', of: 'f32', value: sentencePieceScores(json.model, rows) }] as const
+      : ['tokenizer.ggml.merges', { type: 'array', of: 'string', value: json.model.merges.map((m) => (typeof m === 'string' ? m : m.join(' '))) }] as const,
     ['tokenizer.ggml.bos_token_id', u32(bos ?? end!)], ['tokenizer.ggml.eos_token_id', u32(end!)],
     ...(others.length > 0 ? [['tokenizer.ggml.eot_token_id', u32(others[0]!)] as const] : []),
     ...(pad === undefined ? [] : [['tokenizer.ggml.padding_token_id', u32(pad)] as const]), ...(unk === undefined ? [] : [['tokenizer.ggml.unknown_token_id', u32(unk)] as const]),
     ['tokenizer.ggml.add_bos_token', { type: 'bool', value: bos !== undefined && frame[0] === bos }],
     ['tokenizer.ggml.add_eos_token', { type: 'bool', value: frame.length > 1 && frame.at(-1) === eos }],
-    ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: false }],
+    ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: prefix === true }],
     ...(chatTemplate === undefined ? [] : [['tokenizer.chat_template', { type: 'string', value: chatTemplate }] as const]),
   ]);
 }

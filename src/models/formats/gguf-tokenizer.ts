@@ -1,13 +1,15 @@
-// The tokenizer inside a GGUF file as a tokenizer.json and tokenizer_config.json. Byte-level BPE ("gpt2") only:
-// vocabulary, merges and token types come from the file, the pre-tokenizer from the name in tokenizer.ggml.pre.
+// The tokenizer inside a GGUF file as a tokenizer.json and tokenizer_config.json. Byte-level BPE ("gpt2"): vocabulary, merges
+// and token types come from the file, the pre-tokenizer from the name in tokenizer.ggml.pre. SentencePiece BPE ("llama"):
+// merges from the scores of the tokens (gguf-sentencepiece.ts).
 // Source: llama.cpp gguf-py (key names, token types) and docs/gguf.md.
 
 import { byteLevelDecoder, preTokenizers } from '../../tokenizer/pre-tokenizers.ts';
 import { addedToken, emptyVocab, type AddedTokenJson, type StepJson, type TokenizerConfig, type TokenizerJson } from '../../tokenizer/tokenizer-json.ts';
 import { formatError, quoted, unsupportedError } from './format-error.ts';
+import { sentencePieceModel, sentencePieceSteps } from './gguf-sentencepiece.ts';
 import type { GgufFile, GgufValue } from './gguf.ts';
 
-const unknownType = 2, controlType = 3, userDefinedType = 4;
+const normalType = 1, unknownType = 2, controlType = 3, userDefinedType = 4;
 
 export interface GgufTokenizer {
   readonly tokenizerJson: TokenizerJson;
@@ -21,16 +23,16 @@ export function ggufTokenizer(file: Pick<GgufFile, 'path' | 'metadata'>): GgufTo
   const get = (key: string): GgufValue | undefined => metadata.get(`tokenizer.ggml.${key}`);
   const kind = get('model');
   if (kind === undefined) throw formatError(path, 'it holds no tokenizer', 'Give the tokenizer.json of the model beside it.');
-  if (kind !== 'gpt2') {
-    throw unsupportedError(path, `its tokenizer is of the kind ${quoted(kind)}`, 'Byte-level BPE ("gpt2") is read; for others, use the model\'s Hugging Face folder.');
+  if (kind !== 'gpt2' && kind !== 'llama') {
+    throw unsupportedError(path, `its tokenizer is of the kind ${quoted(kind)}`, 'Byte-level BPE ("gpt2") and SentencePiece BPE ("llama") are read; for others, use the model\'s Hugging Face folder.');
   }
-  const pre = get('pre') ?? 'default', steps = typeof pre === 'string' ? preTokenizers.get(pre) : undefined;
-  if (!steps) {
+  const pieces = kind === 'llama', pre = get('pre') ?? 'default', steps = typeof pre === 'string' ? preTokenizers.get(pre) : undefined;
+  if (!steps && !pieces) {
     throw unsupportedError(path, `its pre-tokenizer is ${quoted(pre)}, which we do not know`,
       `Known are ${[...preTokenizers.keys()].join(', ')}. Use the model's Hugging Face folder instead.`);
   }
   const tokens = strings(path, get('tokens'), 'tokenizer.ggml.tokens');
-  const merges = strings(path, get('merges'), 'tokenizer.ggml.merges');
+  const merges = pieces ? [] : strings(path, get('merges'), 'tokenizer.ggml.merges'), scores = pieces ? numbers(path, get('scores'), 'tokenizer.ggml.scores', tokens.length) : [];
   const types = get('token_type') === undefined ? undefined : integers(path, get('token_type'), 'tokenizer.ggml.token_type');
   if (types && types.length !== tokens.length) throw formatError(path, `it has ${tokens.length} tokens but ${types.length} token types`);
 
@@ -56,7 +58,7 @@ export function ggufTokenizer(file: Pick<GgufFile, 'path' | 'metadata'>): GgufTo
   };
   const bos = special('bos_token_id'), eos = special('eos_token_id');
   const pad = special('padding_token_id'), unk = special('unknown_token_id');
-  const addBos = get('add_bos_token'), addEos = get('add_eos_token');
+  const addBos = get('add_bos_token') ?? (pieces ? true : undefined), prefix = get('add_space_prefix') !== false, addEos = get('add_eos_token');
   const template = metadata.get('tokenizer.chat_template');
   const config: Record<string, unknown> = { clean_up_tokenization_spaces: false, tokenizer_class: 'PreTrainedTokenizerFast' };
   for (const [name, text] of [['bos_token', bos], ['eos_token', eos], ['pad_token', pad], ['unk_token', unk]] as const) {
@@ -67,12 +69,11 @@ export function ggufTokenizer(file: Pick<GgufFile, 'path' | 'metadata'>): GgufTo
   return {
     tokenizerJson: {
       version: '1.0', truncation: null, padding: null, added_tokens: added,
-      normalizer: steps.normalizer, pre_tokenizer: steps.pre_tokenizer,
+      ...(pieces ? sentencePieceSteps(prefix) : { normalizer: steps!.normalizer, pre_tokenizer: steps!.pre_tokenizer, decoder: byteLevelDecoder }),
       post_processor: postProcessor(addBos === true ? bos : undefined, addEos === true ? eos : undefined, vocab),
-      decoder: byteLevelDecoder,
-      model: {
+      model: pieces ? sentencePieceModel(tokens, scores, (id) => types === undefined || types[id] === normalType || types[id] === userDefinedType, unk) : {
         type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false,
-        byte_fallback: false, ignore_merges: steps.ignoreMerges, vocab, merges,
+        byte_fallback: false, ignore_merges: steps!.ignoreMerges, vocab, merges,
       },
     },
     tokenizerConfig: config,
@@ -93,6 +94,11 @@ function postProcessor(bos: string | undefined, eos: string | undefined, vocab: 
 
 function strings(path: string, value: GgufValue | undefined, key: string): readonly string[] {
   if (!Array.isArray(value) || !value.every((v): v is string => typeof v === 'string')) throw formatError(path, `${key} is not a list of strings`);
+  return value;
+}
+
+function numbers(path: string, value: GgufValue | undefined, key: string, count: number): ArrayLike<number> {
+  if (!(value instanceof Float32Array) || value.length !== count) throw formatError(path, `${key} is not a list of ${count} numbers`);
   return value;
 }
 
