@@ -1,23 +1,30 @@
-// Greedy decoding with random weights: a prompt of 64 tokens, 128 new ones, f32.
+// Greedy decoding with random weights: prompts of 64 tokens, 128 new ones each. In f32, as training samples, beside
+// transformers; or from a GGUF file in a few bits, as chat decodes, beside llama.cpp on the same file.
 
 import { CpuBackend } from '../src/engine/backends/cpu/cpu.ts';
 import { Arena } from '../src/engine/program.ts';
+import { readBandwidth } from '../src/engine/speed.ts';
+import { llamaFolder } from '../src/evaluation/other-engines.ts';
+import type { exportGguf } from '../src/models/export-gguf.ts';
+import { loadModel, openModelFiles } from '../src/models/load.ts';
 import { Model } from '../src/models/model.ts';
 import { Rollout } from '../src/reasoning/rollout.ts';
-import { readBandwidth } from '../src/engine/speed.ts';
 import { median, statusMiB, timed } from './machine.ts';
 import { benchModels } from './models.ts';
 import { summarise, takeTurns } from './pairs.ts';
 import { Peer } from './peer.ts';
+import { randomModel } from './random-model.ts';
 
 const promptLength = 64, newTokens = 128;
 
-async function openGenerate(name: string, threads: number, batch: number): Promise<{ backend: CpuBackend; model: Model; round: () => Promise<void>; close: () => void }> {
+interface Bench { readonly backend: CpuBackend; readonly model: Model; round(): Promise<void>; close(): void }
+
+/** @param file a GGUF file or folder to decode from as it is stored; random weights in f32 without one */
+async function openGenerate(name: string, threads: number, batch: number, file?: string): Promise<Bench> {
   const backend = new CpuBackend();
   backend.setThreads(threads);
-  const model = new Model(backend, benchModels[name]!.config, { maxPositions: 256 });
-  model.parameters.initialise(0);
-  const arena = new Arena(backend), rollout = new Rollout(model, arena, { maxRows: batch, maxTokens: promptLength + newTokens });
+  const model = file === undefined ? randomWeights(backend, name) : fromFile(backend, file);
+  const arena = new Arena(backend), rollout = new Rollout(model, arena, { maxRows: batch, maxTokens: promptLength + newTokens, ...(file !== undefined && { cache: 'f16' }) });
   await rollout.refresh();
   const prompts = Array.from({ length: batch }, (_, b) => Int32Array.from({ length: promptLength }, (__, i) => (b * 131 + i * 17) % model.dims.vocab));
   return {
@@ -25,6 +32,17 @@ async function openGenerate(name: string, threads: number, batch: number): Promi
     round: async () => { await rollout.generate(prompts.map((prompt) => ({ prompt, maxNew: newTokens, streams: [0] })), { stops: [], settings: { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 } }); },
     close: () => { rollout.close(); arena.close(); model.close(); backend.close(); },
   };
+}
+
+function randomWeights(backend: CpuBackend, name: string): Model {
+  const model = new Model(backend, benchModels[name]!.config, { maxPositions: 256 });
+  model.parameters.initialise(0);
+  return model;
+}
+
+function fromFile(backend: CpuBackend, path: string): Model {
+  const files = openModelFiles(path);
+  try { return loadModel(backend, files, { precision: 'file', absorbed: true, maxPositions: 256 }); } finally { files.close(); }
 }
 
 export async function benchGenerate(name: string, { threads, batch, rounds }: { threads: number; batch: number; rounds: number }): Promise<Record<string, unknown>> {
@@ -44,11 +62,10 @@ export async function benchGenerate(name: string, { threads, batch, rounds }: { 
   };
 }
 
-export async function pairGenerate(name: string, { threads, python, batch, pairs }: { threads: number; python: string; batch: number; pairs: number }): Promise<Record<string, unknown>> {
-  const peer = new Peer(python, 'generate.py', ['--model', name, '--batch', String(batch), '--threads', String(threads)]);
+/** Ours and the peer in turns. */
+async function inTurns(bench: Bench, peer: Peer, { batch, pairs }: { batch: number; pairs: number }): Promise<Record<string, unknown>> {
   await peer.ready;
-  const { backend, model, round, close } = await openGenerate(name, threads, batch);
-  const bandwidth = await readBandwidth(backend);
+  const { backend, model, round, close } = bench, bandwidth = await readBandwidth(backend);
   await round();
   const result = await takeTurns(pairs, async () => {
     const { seconds, cpuSeconds, otherLoad } = await timed(round);
@@ -58,7 +75,26 @@ export async function pairGenerate(name: string, { threads, python, batch, pairs
     return { rate: answer.tokens_per_s, cpuRate: (batch * newTokens) / Number(answer['cpu_seconds']), load: answer.other_load };
   });
   peer.close();
-  const summary = summarise(result), bytes = model.packedBytes();
+  const summary = summarise(result), bytes = model.packedBytes() + (model.compressed?.bytes ?? 0); // of the weights that a token's products read
   close();
-  return { what: 'generate', model: name, threads, batch, isa: backend.info().isa, ...summary, share_of_read_bandwidth: Number(((bytes * Number(summary['ours'])) / batch / bandwidth).toFixed(3)) };
+  return { batch, isa: backend.info().isa, ...summary, share_of_read_bandwidth: Number(((bytes * Number(summary['ours'])) / batch / bandwidth).toFixed(3)) };
+}
+
+export async function pairGenerate(name: string, { threads, python, batch, pairs }: { threads: number; python: string; batch: number; pairs: number }): Promise<Record<string, unknown>> {
+  const peer = new Peer(python, 'generate.py', ['--model', name, '--batch', String(batch), '--threads', String(threads), '--serve']);
+  return { what: 'generate', model: name, threads, peer: 'transformers', ...await inTurns(await openGenerate(name, threads, batch), peer, { batch, pairs }) };
+}
+
+/** From a GGUF file of random weights in a format, beside llama.cpp; `file` is one that is there already. */
+export async function pairGenerateFewBits(name: string, { threads, batches, pairs, format, file }: { threads: number; batches: readonly number[]; pairs: number; format: Parameters<typeof exportGguf>[2]; file: string | undefined }): Promise<Record<string, unknown>> {
+  const made = file === undefined ? await randomModel(name, format) : null, path = file ?? made!.gguf, results: Record<string, unknown> = {};
+  try {
+    for (const batch of batches) {
+      const peer = new Peer(process.execPath, 'generate-llama.js', [path, String(threads), String(batch), llamaFolder]);
+      results[`batch_${batch}`] = await inTurns(await openGenerate(name, threads, batch, path), peer, { batch, pairs });
+    }
+  } finally {
+    made?.remove();
+  }
+  return { what: 'generate', model: name, format: file ?? format, threads, peer: 'llama.cpp', ...results };
 }

@@ -2,41 +2,17 @@
 // process of its own that says how long it took and how high its memory rose. A folder must not need twice its size.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { llamaFolder } from '../src/evaluation/other-engines.ts';
-import { exportGguf } from '../src/models/export-gguf.ts';
-import { openExportSource } from '../src/models/export-source.ts';
-import { saveModelFolder } from '../src/models/formats/hf-folder.ts';
-import { architectureOf } from '../src/models/index.ts';
-import { charTokenizer } from '../src/tokenizer/char-tokenizer.ts';
 import { median } from './machine.ts';
-import { benchModels } from './models.ts';
+import { randomModel } from './random-model.ts';
 
 interface Loaded { readonly seconds: number; readonly start_mib: number; readonly peak_mib: number }
 
-/** Quick random weights: what they are matters to nobody here. */
-function noise(count: number, seed: number): Float32Array {
-  const values = new Float32Array(count);
-  for (let i = 0, x = seed * 2654435761 + 1; i < count; i++) {
-    x = (Math.imul(x, 1664525) + 1013904223) | 0;
-    values[i] = x * 2 ** -36; // up to 0.03
-  }
-  return values;
-}
-
 export async function benchLoad(name: string, { threads, python, rounds }: { threads: number; python: string | undefined; rounds: number }): Promise<Record<string, unknown>> {
-  const place = mkdtempSync(join(tmpdir(), 'tiefsuche-load-')), folder = join(place, 'model'), gguf = join(place, 'model.gguf');
+  const { folder, gguf, remove } = await randomModel(name, 'BF16');
   try {
-    const config = benchModels[name]!.config as unknown as { model_type: string } & Record<string, unknown>, { model_type } = config;
-    const specs = architectureOf(model_type).parameters(config), { tokenizerJson, tokenizerConfig } = charTokenizer([...'abc'], { tokens: ['<e>', '<u>'], eos: '<e>', unk: '<u>' });
-    const tensors = specs.map((s, i) => ({ name: s.name, shape: s.shape, dtype: 'BF16' as const, data: () => noise(s.shape.reduce((a, b) => a * b, 1), i) }));
-    await saveModelFolder(folder, { config: { ...config, torch_dtype: 'bfloat16' }, tensors, tokenizerJson, tokenizerConfig });
-    const source = openExportSource(folder);
-    try { await exportGguf(source, gguf, 'BF16'); } finally { source.close(); }
-
     const ours = fileURLToPath(new URL('./load-once.ts', import.meta.url)), theirs = fileURLToPath(new URL('./peers/load-llama.js', import.meta.url)), torch = fileURLToPath(new URL('./peers/load.py', import.meta.url));
     const contestants: Record<string, () => Loaded> = {
       folder: () => child(process.execPath, ['--import', 'tsx', ours, folder, String(threads)]),
@@ -54,7 +30,7 @@ export async function benchLoad(name: string, { threads, python, rounds }: { thr
     }]));
     return { what: 'load', model: name, threads, rounds, file_mib: Math.round(statSync(gguf).size / 2 ** 20), ...summary };
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    remove();
   }
 }
 

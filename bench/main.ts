@@ -11,12 +11,13 @@ const { values, positionals } = parseArgs({
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
     batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, engine: { type: 'string', default: 'tiefsuche' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
     run: { type: 'string' }, seeds: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
-    peer: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
+    peer: { type: 'string' }, format: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string', default: '9' },
   },
 });
 
 const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--file GGUF [--few-bits]] [--recompute] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
+npm run bench -- generate --model qwen3-0.6b --format Q8_0|Q4_K|… [--file GGUF] [--batch 1,16] [--threads 2] [--pairs 5] [--json]
 npm run bench -- specialise --file GGUF --seeds 1,2,3 [--peer PYTHON] [--threads 2] [--json]
 npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginning SEED] [--before] [--json]
 npm run bench -- serve --file GGUF|FOLDER [--engine tiefsuche|llama] [--threads 2] [--json]
@@ -34,7 +35,8 @@ async function run(): Promise<Record<string, unknown>> {
     return benchTrain(model, { threads, steps: Number(values.steps), lora: Number(values.lora), file: values.file, fewBits: values['few-bits'], recompute: values.recompute });
   }
   if (what === 'generate' && benchModels[model]) {
-    const { benchGenerate, pairGenerate } = await import('./generate.ts');
+    const { benchGenerate, pairGenerate, pairGenerateFewBits } = await import('./generate.ts');
+    if (values.format) return pairGenerateFewBits(model, { threads, batches: values.batch.split(',').map(Number), pairs: Number(values.pairs), format: values.format as 'Q8_0', file: values.file });
     if (values.peer) return pairGenerate(model, { threads, python: values.peer, batch: Number(values.batch), pairs: Number(values.pairs) });
     return benchGenerate(model, { threads, batch: Number(values.batch), rounds: 3 });
   }

@@ -27,7 +27,7 @@ export async function takeTurns(pairs: number, ours: () => Promise<{ rate: numbe
 }
 
 export async function pairTrain(model: string, { threads, python, compile, pairs, lora = 0 }: { threads: number; python: string; compile: boolean; pairs: number; lora?: number }): Promise<Record<string, unknown>> {
-  const peer = new Peer(python, 'train.py', ['--model', model, '--threads', String(threads), ...(compile ? ['--compile'] : []), ...(lora > 0 ? ['--lora', String(lora)] : [])]);
+  const peer = new Peer(python, 'train.py', ['--model', model, '--threads', String(threads), ...(compile ? ['--compile'] : []), ...(lora > 0 ? ['--lora', String(lora)] : []), '--serve']);
   const ready = await peer.ready;
   let peerPeak = Number(ready['peak_rss_warmup_mib']);
   const bench = openTrain(model, threads, { lora });

@@ -1,4 +1,4 @@
-// A Python peer that stays alive and works when told to, so that two engines take turns on one machine in one run.
+// A peer that stays alive and works when told to, so that two engines take turns on one machine in one run.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -11,8 +11,8 @@ export class Peer {
   private readonly lines: AsyncIterator<string>;
   readonly ready: Promise<Record<string, unknown>>;
 
-  constructor(python: string, script: string, args: readonly string[]) {
-    this.child = spawn(python, [fileURLToPath(new URL(`./peers/${script}`, import.meta.url)), ...args, '--serve']);
+  constructor(command: string, script: string, args: readonly string[]) {
+    this.child = spawn(command, [fileURLToPath(new URL(`./peers/${script}`, import.meta.url)), ...args]);
     this.child.stderr.pipe(process.stderr);
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     this.ready = this.next();
