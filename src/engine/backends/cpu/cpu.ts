@@ -55,7 +55,7 @@ export class CpuBackend implements Backend {
     this.names = this.addon.kernels();
     this.ids = new Map(this.names.map((name, i) => [name, i]));
     // Windows numbers files by C library, and the addon has another one than Node.
-    if (process.platform !== 'win32') this.fill = (buffer, byteOffset, rows) => this.fillFromFile(buffer, byteOffset, rows);
+    if (process.platform !== 'win32' && this.ids.has('fileRows')) this.fill = (buffer, byteOffset, rows) => this.fillFromFile(buffer, byteOffset, rows);
   }
 
   info(): BackendInfo {
