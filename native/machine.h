@@ -3,21 +3,15 @@
 #include <cstring>
 #include <string>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
+#include "processor.h"
 
 namespace ts {
 
 inline bool machineHas(const char* isa) {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  if (!strcmp(isa, "avx2")) return avx2;
-  if (!strcmp(isa, "avx512")) {
-    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  }
+  static const Processor processor = askProcessor();
+  if (!strcmp(isa, "avx2")) return processor.avx2;
+  if (!strcmp(isa, "avx512")) return processor.avx512;
 #endif
 #if defined(__aarch64__)
   if (!strcmp(isa, "neon")) return true;

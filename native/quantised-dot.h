@@ -5,6 +5,7 @@
 //   mx4 looks its numbers up, 12 too large so that none has a sign, and takes 12 Σ q away.
 #pragma once
 #include "few-bits.h"
+#include "processor.h"
 #include "rows.h"
 
 namespace ts::ISA {
@@ -133,7 +134,7 @@ void dotMadd(int, int64_t blocks, int64_t K, const uint8_t* panel, const Activat
 
 template <Few TYPE>
 void dotPanel(int tokens, int64_t blocks, int64_t K, const uint8_t* panel, const Activations& x, V16* sums) {
-  static const bool vnni = __builtin_cpu_supports("avx512vnni");
+  static const bool vnni = askProcessor().vnni;
   constexpr PanelDot fast[] = {dotVnni<1, TYPE>, dotVnni<2, TYPE>, dotVnni<3, TYPE>, dotVnni<4, TYPE>, dotVnni<5, TYPE>, dotVnni<6, TYPE>, dotVnni<7, TYPE>, dotVnni<8, TYPE>};
   constexpr PanelDot plain[] = {dotMadd<1, TYPE>, dotMadd<2, TYPE>, dotMadd<3, TYPE>, dotMadd<4, TYPE>, dotMadd<5, TYPE>, dotMadd<6, TYPE>, dotMadd<7, TYPE>, dotMadd<8, TYPE>};
   (vnni ? fast : plain)[tokens - 1](tokens, blocks, K, panel, x, sums);

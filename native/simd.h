@@ -31,8 +31,10 @@ constexpr int W = 4;
 
 using vf = float __attribute__((vector_size(W * 4)));
 using vi = int32_t __attribute__((vector_size(W * 4)));
-using vf_unaligned = float __attribute__((vector_size(W * 4), aligned(4), may_alias));
-using vi_unaligned = int32_t __attribute__((vector_size(W * 4), aligned(4), may_alias));
+// Attributes of the name, not of the type: clang forgets aligned(4) beside a vector_size that is an expression.
+using vf_unaligned __attribute__((aligned(4), may_alias)) = vf;
+using vi_unaligned __attribute__((aligned(4), may_alias)) = vi;
+static_assert(alignof(vf_unaligned) == 4 && alignof(vi_unaligned) == 4, "loads need no alignment");
 
 TS_INLINE vf vload(const float* p) { return *reinterpret_cast<const vf_unaligned*>(p); }
 TS_INLINE void vstore(float* p, vf v) { *reinterpret_cast<vf_unaligned*>(p) = v; }
