@@ -4,10 +4,14 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGguf } from './formats/gguf.ts';
+import { readRecord } from './record.ts';
 
 const texts: readonly (readonly [string, RegExp])[] = [
   ['apache-2.0', /Apache License\s+Version 2\.0/], ['mit', /\bMIT License\b|Permission is hereby granted, free of charge/], ['gpl-3.0', /GNU GENERAL PUBLIC LICENSE\s+Version 3/], ['cc0-1.0', /CC0 1\.0 Universal/],
 ];
+
+/** What was said when the model came here, else what it says itself. */
+export const licenceOf = (path: string): string | null => readRecord(path)?.licence ?? licenceBeside(path);
 
 /** @param path a model folder or GGUF file; a file is asked alone, as others may lie beside it */
 export function licenceBeside(path: string): string | null {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { homeFolder, runsFolder } from '../home.ts';
 import { latestCheckpoint } from './formats/checkpoint-folder.ts';
 import type { ModelFiles } from './formats/model-files.ts';
-import { licenceBeside } from './licence.ts';
+import { licenceOf } from './licence.ts';
 import { modelAt, modelsHere } from './model-path.ts';
 import { readRecord } from './record.ts';
 
@@ -20,12 +20,17 @@ function typeOf(path: string): string {
   try { return String((JSON.parse(readFileSync(join(path, 'config.json'), 'utf8')) as { model_type?: unknown }).model_type); } catch { return 'unreadable'; }
 }
 
+/** A broken file is listed, too; what is wrong with it is said where it is opened. */
+function licenceIfReadable(path: string): string | null {
+  try { return licenceOf(path); } catch { return null; }
+}
+
 /** Finished runs and the models folder. */
 export function listModels(home: string = homeFolder()): ListedModel[] {
   const listed = (name: string, path: string | null, from: 'run' | 'file'): ListedModel[] => {
     if (path === null) return [];
     const record = from === 'file' ? readRecord(path) : null;
-    return [{ name, path, from, type: typeOf(path), bytes: sizeOf(path), licence: record?.licence ?? null, source: record?.source ?? null }];
+    return [{ name, path, from, type: typeOf(path), bytes: sizeOf(path), licence: from === 'file' ? licenceIfReadable(path) : null, source: record?.source ?? null }];
   };
   return [
     ...names(runsFolder(home)).flatMap((name) => listed(name, modelAt(join(runsFolder(home), name, 'final')), 'run')),
@@ -57,6 +62,6 @@ export function modelFacts({ path, config, weights, adapter }: ModelFiles): Mode
   return {
     type: config.model_type, parameters: entries.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
     bytes: path.endsWith('.gguf') ? statSync(path).size : entries.reduce((n, { byteLength }) => n + byteLength, 0),
-    context: typeof context === 'number' ? context : null, licence: readRecord(origin)?.licence ?? licenceBeside(origin),
+    context: typeof context === 'number' ? context : null, licence: licenceOf(origin),
   };
 }

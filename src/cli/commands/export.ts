@@ -18,9 +18,8 @@ import { openExportSource } from '../../models/export-source.ts';
 import { type GgufFormat, ggufFormats } from '../../models/formats/gguf-quantize.ts';
 import { writeGgufAdapter } from '../../models/formats/gguf-adapter.ts';
 import { type PeftAdapter, readPeftAdapter, savePeftAdapter } from '../../models/formats/peft.ts';
-import { licenceBeside } from '../../models/licence.ts';
+import { licenceOf } from '../../models/licence.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
-import { readRecord } from '../../models/record.ts';
 import type { Command } from '../command.ts';
 import { bytes, table } from '../figures.ts';
 import { adapterOption } from '../option-values.ts';
@@ -137,7 +136,7 @@ async function writeGgufFile(model: string, place: string, { adapter }: Options,
   const path = resolveModelPath(model), source = openExportSource(path, adapter), name = modelName(path);
   say(`writing ${name} as GGUF, ${format}`);
   try {
-    const gguf = await exportGguf(source, join(place, `${name}.${format}.gguf`), format as GgufFormat, { name, licence: readRecord(path)?.licence ?? licenceBeside(path) ?? undefined });
+    const gguf = await exportGguf(source, join(place, `${name}.${format}.gguf`), format as GgufFormat, { name, licence: licenceOf(path) ?? undefined });
     const notes = [
       ...(gguf.fallbacks.length > 0 ? [`${gguf.fallbacks.length} of ${gguf.tensors.length} tensors have rows that ${format} cannot fill and fell back: ${summary(gguf.fallbacks.map((f) => `${f.type} (rows of ${f.width})`))}`] : []),
       ...(gguf.leftOut.length > 0 ? [`${gguf.leftOut.length} weights of the multi-token prediction modules have no place in a GGUF file and were left out`] : []),
