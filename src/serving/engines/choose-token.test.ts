@@ -4,6 +4,7 @@ import { keptTokens } from '../../engine/ops/sample.ts';
 import { random } from '../../engine/random.ts';
 import { adjustLogits, chooseToken, keptIds, logprobsOf } from './choose-token.ts';
 import type { Sampling } from './engine.ts';
+import { quickExp } from './quick-exp.ts';
 
 const plain: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 7, frequencyPenalty: 0, presencePenalty: 0, bias: [] };
 
@@ -41,4 +42,10 @@ test('bias and penalties change the logits; log-probabilities are those of the m
   assert.ok(Math.abs(logprob - (1 - norm)) < 1e-6);
   assert.deepEqual(top.map((t) => t.token), ['2', '1']);
   assert.ok(Math.abs(top[0]!.logprob - (3 - norm)) < 1e-6);
+});
+
+test('the quick exponential is that of Math, to ten digits, and 0 far below', () => {
+  for (let x = 0; x > -50; x -= 0.0137) assert.ok(Math.abs(quickExp(x) / Math.exp(x) - 1) < 1e-11, String(x));
+  assert.equal(quickExp(0), 1);
+  for (const x of [-100, -1e300, -Infinity]) assert.equal(quickExp(x), 0);
 });

@@ -4,6 +4,7 @@
 
 import { random } from '../../engine/random.ts';
 import type { Sampling, TokenLogprob, TokenLogprobs } from './engine.ts';
+import { quickExp } from './quick-exp.ts';
 
 /** Adds bias and penalties to the logits. `counts`: how often each id stands in the answer so far. */
 export function adjustLogits(logits: Float32Array, { bias, frequencyPenalty, presencePenalty }: Sampling, counts: ReadonlyMap<number, number>): void {
@@ -12,16 +13,19 @@ export function adjustLogits(logits: Float32Array, { bias, frequencyPenalty, pre
   for (const [id, count] of counts) logits[id]! -= count * frequencyPenalty + presencePenalty;
 }
 
+/** Kept between tokens: a vocabulary's worth of memory for each would be most of what the collector has to do. */
+let weights = new Float64Array();
+
 export function chooseToken(logits: Float32Array, sampling: Sampling, stream: number, position: number): number {
   const { temperature } = sampling;
-  let best = 0;
-  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
+  let best = 0, highest = logits[0]!;
+  for (let i = 1; i < logits.length; i++) if (logits[i]! > highest) { highest = logits[i]!; best = i; }
   if (temperature === 0) return best;
-  const max = logits[best]! / temperature, kept = keptIds(logits, max, sampling);
-  const weight = (id: number): number => Math.exp(logits[id]! / temperature - max);
+  const max = highest / temperature, kept = keptIds(logits, max, sampling), n = kept?.length ?? logits.length;
+  if (weights.length < n) weights = new Float64Array(n);
   let total = 0, sum = 0;
-  const n = kept?.length ?? logits.length, weights = new Float64Array(n);
-  for (let i = 0; i < n; i++) total += weights[i] = weight(kept ? kept[i]! : i);
+  if (kept) for (let i = 0; i < n; i++) total += weights[i] = quickExp(logits[kept[i]!]! / temperature - max);
+  else for (let i = 0; i < n; i++) total += weights[i] = quickExp(logits[i]! / temperature - max);
   const threshold = (random(sampling.seed, stream, position) / 2 ** 32) * total;
   for (let i = 0; i < n; i++) {
     sum += weights[i]!;
@@ -35,7 +39,7 @@ export function keptIds(logits: Float32Array, max: number, { temperature, topK, 
   if (topK === 0 && topP >= 1 && minP === 0) return null;
   const z = (id: number): number => logits[id]! / temperature;
   let total = 0;
-  if (topP < 1 && topK === 0) for (let i = 0; i < logits.length; i++) total += Math.exp(z(i) - max);
+  if (topP < 1 && topK === 0) for (let i = 0; i < logits.length; i++) total += quickExp(z(i) - max);
   // Sorting a whole vocabulary costs more than the model: only what lies near the best is sorted, if that is enough.
   for (const depth of [4, 16, Infinity]) {
     const near: number[] = [];
@@ -62,7 +66,7 @@ export function keptIds(logits: Float32Array, max: number, { temperature, topK, 
 export function logprobsOf(logits: Float32Array, top: number, show: (id: number) => Pick<TokenLogprob, 'token' | 'bytes'>): (id: number) => TokenLogprobs {
   let max = -Infinity, total = 0;
   for (const x of logits) max = Math.max(max, x);
-  for (const x of logits) total += Math.exp(x - max);
+  for (const x of logits) total += quickExp(x - max);
   const norm = max + Math.log(total), best: number[] = [], scores = new Map<number, number>();
   const entry = (id: number): TokenLogprob => ({ ...show(id), logprob: (scores.get(id) ?? -Infinity) - norm });
   for (let i = 0; i < logits.length && top > 0; i++) {
