@@ -32,7 +32,7 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
   const home = homeFolder(), { out } = terminal, told = signalled();
   const server = await listenNearby(port, {
     models: [], host: '127.0.0.1', names: [], proxies: { header: null, addresses: [] }, maxQueue: 64, timeLimit: 600, grace: 2, commandLine: commandLine(),
-    engine: { precision: 'file', slots: 4, context: null, cacheBytes: 512 * 2 ** 20 },
+    engine: { precision: 'file', slots: 4, context: null, cacheBytes: 512 * 2 ** 20, cache: null, besideTraining: 0.25 },
   });
   let mine = false;
   try {

@@ -2,7 +2,7 @@
 // engines/transformers/evaluate.py): llama.cpp where its engine folder is installed, transformers where a Python has it.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,22 @@ import type { Questions, Side } from './parity.ts';
 
 const engines = fileURLToPath(new URL('../../engines/', import.meta.url));
 export const llamaFolder = join(engines, 'llama');
+
+/** What llama.cpp can serve on beside the processor. */
+export const gpus = ['cuda', 'vulkan'] as const;
+export type Gpu = (typeof gpus)[number];
+
+// Beside its packages: who removes them forgets the choice, too.
+const gpuFile = join(llamaFolder, 'node_modules', '.tiefsuche-gpu.json');
+
+/** Null: the processor. */
+export function chosenGpu(): Gpu | null {
+  if (!existsSync(gpuFile)) return null;
+  const { gpu } = JSON.parse(readFileSync(gpuFile, 'utf8')) as { gpu?: unknown };
+  return gpus.find((known) => known === gpu) ?? null;
+}
+
+export const rememberGpu = (gpu: Gpu | null): void => (gpu === null ? rmSync(gpuFile, { force: true }) : writeFileSync(gpuFile, `${JSON.stringify({ gpu })}\n`));
 
 /** Runs a model, or an adapter on its base. */
 export type Found = { readonly run: (model: string, questions: Questions, base?: string) => Promise<Side> } | { readonly missing: string };

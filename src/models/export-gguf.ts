@@ -10,6 +10,7 @@ import { ggufTokenizerKeys } from './formats/gguf-tokenizer-write.ts';
 import { fittingType, ggufTensorBytes, writeGguf, type GgufTensorToWrite } from './formats/gguf-write.ts';
 import type { ExportSource } from './export-source.ts';
 import { stopIds } from './language-model.ts';
+import { poolingOf, poolingTypes } from './pooling.ts';
 
 export interface WrittenGguf {
   readonly path: string;
@@ -33,12 +34,13 @@ export async function exportGguf(source: ExportSource, path: string, format: Ggu
     if (!part.exact && dtype !== wanted) fallbacks.push({ name: part.name, width, type: dtype });
     return { name: part.name, shape: part.shape, dtype, data: () => makePart(part, (n) => source.read(n)) };
   });
-  const rows = parts.find((p) => p.name === 'token_embd.weight')!.shape[0]!, { side } = source;
+  const rows = parts.find((p) => p.name === 'token_embd.weight')!.shape[0]!, { side } = source, pooling = poolingOf(source.path);
   const metadata = new Map<string, TypedValue>([
     ['general.architecture', string(architecture.name)], ['general.type', string('model')], ['general.name', string(name)],
     ...(licence === undefined ? [] : [['general.license', string(licence)] as const]),
     ['general.file_type', u32(fileTypes[format])], ['general.quantization_version', u32(2)],
     ...[...architecture.keys(config)].map(([key, value]) => [`${architecture.name}.${key}`, value] as const),
+    ...(pooling && 'how' in pooling ? [[`${architecture.name}.pooling_type`, u32(poolingTypes[pooling.how])] as const] : []),
     ...ggufTokenizerKeys(side.tokenizer, rows, stopIds(side), side.chatTemplate),
   ]);
   const bytes = await writeGguf(path, metadata, tensors);

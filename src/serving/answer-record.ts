@@ -30,7 +30,7 @@ export class AnswerRecord {
     if (event.type === 'prompt') this.prompt = event.tokens;
     else if (event.type === 'end') this.ends[event.choice] = event;
     else if (event.type === 'refused') this.refused = true;
-    else if (this.audit.texts) {
+    else if (event.type === 'piece' && this.audit.texts) {
       const answer = this.answers[event.choice]!;
       answer.thinking += event.thinking;
       answer.content += event.content;

@@ -1,6 +1,7 @@
 // Who asked which model when, and what it took: one JSON line per answer, appended to $TIEFSUCHE_HOME/audit/DAY.jsonl (UTC
 // days), readable by its owner alone. Texts only where the operator asks for them. A file per day makes keeping only what
-// may be kept a matter of deleting files. If a record cannot be written, no further answer is given.
+// may be kept a matter of deleting files. If a record cannot be written, it waits in memory, and no further answer is given
+// until it and those behind it are on disk.
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,9 +24,11 @@ const dayFile = /^(\d{4}-\d{2}-\d{2})\.jsonl$/;
 export class Audit {
   /** Whether the texts are kept, too. */
   readonly texts: boolean;
-  /** Why no record can be written any more. */
+  /** Why records could not be written at the last try. */
   failure: string | null = null;
   private readonly folder: string;
+  /** Records that wait to be written, with the day they belong to; more than one only while that fails. */
+  private waiting: { readonly day: string; readonly line: string }[] = [];
 
   constructor(texts: boolean, home: string = homeFolder()) {
     this.texts = texts;
@@ -34,8 +37,26 @@ export class Audit {
   }
 
   write(record: AuditRecord): void {
+    this.waiting.push({ day: record.time.slice(0, 10), line: JSON.stringify(record) });
+    this.flush();
+  }
+
+  /** Before an answer is begun: writes what waits, and sees whether today's file takes more. Null: it does. */
+  check(): string | null {
+    this.waiting.push({ day: new Date().toISOString().slice(0, 10), line: '' });
+    this.flush();
+    this.waiting = this.waiting.filter(({ line }) => line !== '');
+    return this.failure;
+  }
+
+  private flush(): void {
     try {
-      appendFileSync(join(this.folder, `${record.time.slice(0, 10)}.jsonl`), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+      for (let next = this.waiting[0]; next; next = this.waiting[0]) {
+        const file = join(this.folder, `${next.day}.jsonl`);
+        // A try that failed may have left half a line.
+        appendFileSync(file, next.line === '' ? '' : `${this.failure === null ? '' : '\n'}${next.line}\n`, { mode: 0o600 });
+        this.waiting.shift();
+      }
       this.failure = null;
     } catch (error) {
       this.failure = (error as Error).message;

@@ -1,8 +1,10 @@
 // The answer of POST /v1/chat/completions, whole or in chunks: OpenAI's fields, thinking under both names clients read
 // (`reasoning_content`, `reasoning`), and three of our own on every choice: how thinking ended, timings, energy.
 
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { ChoiceEnd, EngineDescription } from './engines/engine.ts';
+import type { FunctionCall } from './tools/tool-format.ts';
 
 const tokenLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 const logprobsSchema = z.object({
@@ -30,7 +32,7 @@ const usageSchema = z.object({
   completion_tokens_details: z.object({ reasoning_tokens: z.int() }),
 });
 
-const toolCall = z.object({ id: z.string(), type: z.literal('function'), function: z.object({ name: z.string(), arguments: z.string().describe('JSON text of an object.') }) });
+const toolCallSchema = z.object({ id: z.string(), type: z.literal('function'), function: z.object({ name: z.string(), arguments: z.string().describe('JSON text of an object.') }) });
 const thought = { reasoning_content: z.string().optional(), reasoning: z.string().optional().describe('The same as reasoning_content.') };
 const head = { id: z.string(), created: z.int(), model: z.string() };
 const truncated = z.object({ messages: z.int() }).describe('Messages that were left out because the conversation did not fit.').optional();
@@ -38,14 +40,14 @@ const seed = z.int().describe('Asked for again, it gives the same answer.');
 
 export const chatCompletionSchema = z.object({
   ...head, object: z.literal('chat.completion'), seed, truncated,
-  choices: z.array(z.object({ index: z.int(), message: z.object({ role: z.literal('assistant'), content: z.string().nullable(), ...thought, tool_calls: z.array(toolCall).optional(), refusal: z.null() }), logprobs: logprobsSchema.nullable(), ...ends })),
+  choices: z.array(z.object({ index: z.int(), message: z.object({ role: z.literal('assistant'), content: z.string().nullable(), ...thought, tool_calls: z.array(toolCallSchema).optional(), refusal: z.null() }), logprobs: logprobsSchema.nullable(), ...ends })),
   usage: usageSchema,
 }).meta({ id: 'ChatCompletion' });
 
 export const chatChunkSchema = z.object({
   ...head, object: z.literal('chat.completion.chunk'), seed: seed.optional(), truncated,
   choices: z.array(z.object({
-    index: z.int(), delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional(), ...thought, tool_calls: z.array(toolCall.extend({ index: z.int() })).optional().describe('Each call comes whole, in one chunk.') }), logprobs: logprobsSchema.nullable(),
+    index: z.int(), delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional(), ...thought, tool_calls: z.array(toolCallSchema.extend({ index: z.int() })).optional().describe('Each call comes whole, in one chunk.') }), logprobs: logprobsSchema.nullable(),
     ...ends, finish_reason: ends.finish_reason.nullable(), thinking: ends.thinking.optional(), timings: ends.timings.optional(), energy: ends.energy.optional(),
   })),
   usage: usageSchema.nullish(),
@@ -54,7 +56,11 @@ export const chatChunkSchema = z.object({
 export type ChatCompletion = z.output<typeof chatCompletionSchema>;
 export type ChatChunk = z.output<typeof chatChunkSchema>;
 export type Usage = z.output<typeof usageSchema>;
-export type ToolCall = z.output<typeof toolCall>;
+export type ToolCall = z.output<typeof toolCallSchema>;
+
+/** Nine letters and digits, as Mistral's templates ask for. */
+const callId = (): string => Array.from(randomBytes(9), (b) => 'abcdefghijklmnopqrstuvwxyz0123456789'[b % 36]!).join('');
+export const toolCall = ({ name, arguments: given }: FunctionCall): ToolCall => ({ id: callId(), type: 'function', function: { name, arguments: given } });
 
 export const energyShare = 'the energy of a step is split over its sequences by the tokens computed for each';
 

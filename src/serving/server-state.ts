@@ -1,5 +1,6 @@
 // What the routes share: the models that are served, the limits, the counters, and the answers that are still open.
 
+import type { FitOptions } from '../reasoning/fit.ts';
 import type { EngineAnswer, Engine } from './engines/engine.ts';
 import type { Audit } from './audit.ts';
 import type { Log } from './log.ts';
@@ -39,6 +40,8 @@ export interface ServerState {
   readonly names: readonly string[];
   readonly identity: Identity;
   readonly models: ReadonlyMap<string, ServedModel>;
+  /** How weights, keys and values are held. */
+  readonly held: Pick<FitOptions, 'precision' | 'cache'>;
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Log;

@@ -10,6 +10,7 @@ import { Audit } from './audit.ts';
 import { ApiError } from './api-error.ts';
 import { type EngineName, openEngine } from './engines/worker-engine.ts';
 import type { WorkerOptions } from './engines/worker-loop.ts';
+import { listRuns } from '../runs/run-folder.ts';
 import { checkOrigin, closedPolicy, hostCheck, isLoopback, securityHeaders } from './guard.ts';
 import { asApiError } from './known-errors.ts';
 import { type LogLevel, makeLog } from './log.ts';
@@ -45,7 +46,7 @@ export interface ServeOptions {
   readonly home?: string;
   /** Program and arguments of the command line. */
   readonly commandLine: readonly string[];
-  readonly engine: Pick<WorkerOptions, 'precision' | 'slots' | 'context' | 'cacheBytes'>;
+  readonly engine: Pick<WorkerOptions, 'precision' | 'slots' | 'context' | 'cacheBytes' | 'cache' | 'besideTraining'>;
 }
 
 export interface RunningServer {
@@ -54,7 +55,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-const expireEvery = 6 * 3600_000; // ms
+const expireEvery = 6 * 3600_000, lookForTraining = 2000; // ms
 
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, models, names, proxies } = options;
@@ -65,8 +66,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
   const twice = models.find(({ id }, i) => models.findIndex((m) => m.id === id) < i);
   if (twice) throw new TiefsucheError('USAGE', `two models are called "${twice.id}"`, { hint: 'Their names are their ids in the API; rename one.' });
-  const computing = new Int32Array(new SharedArrayBuffer(4)), home = options.home ?? homeFolder();
-  const store = new ModelStore(home, (path) => openEngine({ ...options.engine, path, computing }, options.engineName ?? null));
+  const shared = new Int32Array(new SharedArrayBuffer(8)), home = options.home ?? homeFolder();
+  const store = new ModelStore(home, (path) => openEngine({ ...options.engine, path, shared }, options.engineName ?? null));
   try {
     for (const { id, path } of models) await store.load(id, path);
     const limits = {
@@ -74,12 +75,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       // 16 bytes a token is far more than any language takes; the rest is for short contexts.
       get bodyBytes() { return Math.max(2 ** 20, ...[...store.models.values()].map(({ engine }) => engine.description.context * 16)); },
     };
-    const state: ServerState = { host, names, identity, models: store.models, limits, metrics: makeMetrics(store.models), log: makeLog(options.log ?? 'warn'), audit: options.audit ? new Audit(options.audit === 'texts', home) : null, open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
+    const state: ServerState = { host, names, identity, models: store.models, held: { precision: options.engine.precision, cache: options.engine.cache ?? 'f32' }, limits, metrics: makeMetrics(store.models), log: makeLog(options.log ?? 'warn'), audit: options.audit ? new Audit(options.audit === 'texts', home) : null, open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
     await listen(server, host, options.port);
     const expire = (): void => { expireChats(home, readStudioSettings(home).retention_days); };
     expire();
     setInterval(expire, expireEvery).unref();
+    setInterval(() => { Atomics.store(shared, 1, listRuns(home).some((run) => run.status === 'running') ? 1 : 0); }, lookForTraining).unref();
     const { port } = server.address() as { port: number };
     return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, state, stop: () => stop(server, state, options.grace) };
   } catch (error) {

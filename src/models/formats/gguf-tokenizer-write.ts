@@ -76,7 +76,7 @@ export function ggufTokenizerKeys(tokenizer: Tokenizer, rows: number, stops: rea
     ...(others.length > 0 ? [['tokenizer.ggml.eot_token_id', u32(others[0]!)] as const] : []),
     ...(pad === undefined ? [] : [['tokenizer.ggml.padding_token_id', u32(pad)] as const]), ...(unk === undefined ? [] : [['tokenizer.ggml.unknown_token_id', u32(unk)] as const]),
     ['tokenizer.ggml.add_bos_token', { type: 'bool', value: bos !== undefined && frame[0] === bos }],
-    ['tokenizer.ggml.add_eos_token', { type: 'bool', value: frame.length > 1 && frame.at(-1) === eos }],
+    ['tokenizer.ggml.add_eos_token', { type: 'bool', value: eos !== undefined && frame.at(-1) === eos && (frame.length > 1 || bos !== eos) }],
     ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: prefix === true }],
     ...(chatTemplate === undefined ? [] : [['tokenizer.chat_template', { type: 'string', value: chatTemplate }] as const]),
   ]);

@@ -8,6 +8,7 @@ import { TiefsucheError } from '../../errors.ts';
 import { digitCompletionTokenizer } from '../../tokenizer/char-tokenizer.ts';
 import type { TokenizerConfig } from '../../tokenizer/tokenizer-json.ts';
 import { writeFolderAtomic } from '../../durable-file.ts';
+import { withoutBareNames } from './bare-names.ts';
 import { formatError } from './format-error.ts';
 import { withoutFp8 } from './fp8-blocks.ts';
 import type { ModelConfig, ModelFiles } from './model-files.ts';
@@ -39,7 +40,7 @@ export function openModelFolder(folder: string, openWeights: () => TensorSource 
   const chatTemplates = readChatTemplates(folder, tokenizerConfig);
   const { quantization_config: quantization, ...plain } = config, stored = openWeights();
   let weights: TensorSource;
-  try { weights = withoutFp8(folder, stored, quantization); } catch (error) { stored.close(); throw error; }
+  try { weights = withoutBareNames(withoutFp8(folder, stored, quantization)); } catch (error) { stored.close(); throw error; }
   return {
     path: folder, config: plain as ModelConfig, weights, tokenizerJson, tokenizerConfig, generationConfig, chatTemplates,
     chatTemplate: chatTemplates.get('default'), close: () => weights.close(),

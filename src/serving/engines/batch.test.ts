@@ -128,3 +128,19 @@ test('ids put into a running sequence are read before the next is chosen', async
   await withBatch({}, (batch) => run(batch, [plain, forced]));
   assert.deepEqual(forced.ids, plain.ids);
 });
+
+test('caches in fewer bits: nearly the same logits from half or about a quarter of the memory, which has room for as many more pages', async () => {
+  const ids = prompt(150, 6), reader = (): Greedy => new Greedy(ids, 1), exact = reader();
+  await withBatch({}, (batch) => run(batch, [exact]));
+  const largest = Math.max(...exact.rows[0]!.map(Math.abs));
+  for (const [cache, tolerance, share] of [['f16', 5e-3, 0.5], ['q8', 8e-2, 0.3]] as const) {
+    const rough = reader();
+    assert.ok(Batch.tokenBytes(model, cache) <= share * Batch.tokenBytes(model));
+    await withBatch({ cache, slots: 100, cacheBytes: 40 * 64 * Batch.tokenBytes(model) }, async (batch) => {
+      assert.ok(batch.pages >= 40 / share - 1, `${batch.pages} pages`);
+      await run(batch, [rough]);
+    });
+    const off = Math.max(...rough.rows[0]!.map((x, i) => Math.abs(x - exact.rows[0]![i]!))) / largest;
+    assert.ok(off > 0 && off < tolerance, `${cache}: off by ${off} of the largest logit`);
+  }
+});

@@ -5,11 +5,12 @@
 // In exact mode a token's value depends on its own prefix alone, so an answer does not depend on who shares the batch.
 
 import { invariant } from '../../errors.ts';
-import { type PagedCache } from '../../engine/ops/attention-cached.ts';
+import type { CacheType } from '../../engine/cache-pages.ts';
+import { type PagedCache, cacheShapes } from '../../engine/ops/attention-cached.ts';
 import { keyBlock } from '../../engine/ops/attention.ts';
-import { Arena, type Program, type Region, execute, place } from '../../engine/program.ts';
+import { Arena, type Program, type Region, execute, place, read } from '../../engine/program.ts';
 import { Tape } from '../../engine/tape.ts';
-import { type Shape, type Tensor, aligned, fixedTensor, sizeOf } from '../../engine/tensor.ts';
+import { type Tensor, aligned, bytesPerElement, fixedTensor, sizeOf } from '../../engine/tensor.ts';
 import type { Model } from '../../models/model.ts';
 import { PagePool } from './page-pool.ts';
 
@@ -22,7 +23,12 @@ export interface Sequence {
   begun(cached: number): void;
   /** Logits behind the last id: appends the next one, or sets `done`. The array is used again afterwards. */
   choose(logits: Float32Array): void;
+  /** Instead of choosing: takes the states of all ids after the final norm, (count, C) as they are read, and sets `done` behind the last. */
+  readonly take?: (states: Float32Array) => void;
 }
+
+/** Ids that are read before the next is chosen. */
+const toRead = ({ ids, take }: Sequence): number => (take ? ids.length : ids.length - 1);
 
 interface Place { readonly sequence: Sequence; readonly pages: number[]; filled: number; named: number }
 
@@ -36,6 +42,8 @@ export interface BatchOptions {
   readonly maxTokens: number;
   /** Memory for keys and values; at least one sequence of the longest kind gets its room. */
   readonly cacheBytes: number;
+  /** How keys and values are held; f32 unless said. */
+  readonly cache?: CacheType;
 }
 
 /** Longest piece of a prompt read between two tokens of the others. */
@@ -60,32 +68,31 @@ export class Batch {
   private waiting: Sequence[] = [];
   private secondsPerToken = 0;
 
-  constructor(model: Model, { slots, maxTokens, cacheBytes }: BatchOptions) {
+  constructor(model: Model, { slots, maxTokens, cacheBytes, cache: type = 'f32' }: BatchOptions) {
     this.model = model;
     this.slots = slots;
     this.blocks = Math.ceil(maxTokens / keyBlock);
     this.arena = new Arena(model.backend);
-    const pageBytes = Batch.tokenBytes(model) * keyBlock;
+    const pageBytes = Batch.tokenBytes(model, type) * keyBlock;
     const pages = Math.max(this.blocks, Math.min(slots * this.blocks, Math.floor(cacheBytes / pageBytes)));
     this.pool = new PagePool(pages);
-    const { keyHeads, D, Dv } = model.cache, shapes: Shape[] = [[pages, keyHeads, D, keyBlock], [pages, keyHeads, keyBlock, Dv]];
-    const bytes = shapes.map((s) => aligned(sizeOf(s) * 4));
-    this.cacheRegion = this.arena.reserve(model.dims.layers * (bytes[0]! + bytes[1]!));
+    const shapes = cacheShapes(type, pages, model.cache), bytes = ([shape, dtype]: typeof shapes.keys): number => aligned(sizeOf(shape) * bytesPerElement[dtype]);
+    this.cacheRegion = this.arena.reserve(model.dims.layers * (bytes(shapes.keys) + bytes(shapes.values)));
     let offset = this.cacheRegion.offset;
-    const next = (i: number): Tensor => {
-      const tensor = fixedTensor(this.cacheRegion.buffer, offset, shapes[i]!, 'f32', 'serving cache');
-      offset += bytes[i]!;
+    const next = (which: typeof shapes.keys): Tensor => {
+      const tensor = fixedTensor(this.cacheRegion.buffer, offset, ...which, 'serving cache');
+      offset += bytes(which);
       return tensor;
     };
-    this.caches = Array.from({ length: model.dims.layers }, () => ({ keys: next(0), values: next(1) }));
+    this.caches = Array.from({ length: model.dims.layers }, () => ({ keys: next(shapes.keys), values: next(shapes.values), type }));
     this.packed = this.arena.reserve(aligned(model.packedBytes()));
     this.logits = new Float32Array(slots * model.dims.vocab);
   }
 
   /** Bytes of keys and values a token takes. */
-  static tokenBytes(model: Model): number {
-    const { keyHeads, D, Dv } = model.cache;
-    return model.dims.layers * keyHeads * (D + Dv) * 4;
+  static tokenBytes(model: Model, type: CacheType = 'f32'): number {
+    const { keys, values } = cacheShapes(type, 1, model.cache);
+    return (model.dims.layers * (sizeOf(keys[0]) * bytesPerElement[keys[1]] + sizeOf(values[0]) * bytesPerElement[values[1]])) / keyBlock;
   }
 
   /** Lays the weights out as decoding reads them. */
@@ -106,16 +113,16 @@ export class Batch {
     const tokens = new Map<Sequence, number>();
     this.leave();
     this.admit();
-    const ready = this.active.filter((p) => p.filled === p.sequence.ids.length - 1 && this.makeRoom(p, 1));
+    const ready = this.active.filter((p) => p.filled === toRead(p.sequence) && !p.sequence.take && this.makeRoom(p, 1));
     const fed = ready.filter((p) => this.active.includes(p)); // a later one may have lost its place to an earlier one
     if (fed.length > 0) await this.decode(fed);
     for (const p of fed) tokens.set(p.sequence, 1);
-    const reader = this.active.find((p) => !p.sequence.done && p.filled < p.sequence.ids.length - 1);
+    const reader = this.active.find((p) => !p.sequence.done && p.filled < toRead(p.sequence));
     if (reader) {
-      const others = this.active.some((p) => p !== reader && !p.sequence.done && p.filled >= p.sequence.ids.length - 1);
+      const others = this.active.some((p) => p !== reader && !p.sequence.done && p.filled >= toRead(p.sequence));
       const quick = this.secondsPerToken > 0 ? Math.floor(pieceSeconds / this.secondsPerToken) : 32;
       const most = others ? Math.max(16, Math.min(longestPiece, quick)) : longestPiece;
-      const count = Math.min(most, reader.sequence.ids.length - 1 - reader.filled);
+      const count = Math.min(most, toRead(reader.sequence) - reader.filled);
       if (this.makeRoom(reader, count)) {
         await this.read(reader, count);
         tokens.set(reader.sequence, (tokens.get(reader.sequence) ?? 0) + count);
@@ -136,7 +143,7 @@ export class Batch {
   private admit(): void {
     while (this.waiting.length > 0 && this.active.length < this.slots) {
       const sequence = this.waiting[0]!, place: Place = { sequence, pages: [], filled: 0, named: 0 };
-      const known = this.knownPages(sequence.ids);
+      const known = sequence.take ? [] : this.knownPages(sequence.ids); // states are not in the cache
       // Room to read it all, so that the newest does not push out its elders at once.
       for (const page of known) this.pool.share(page);
       place.pages.push(...known);
@@ -218,9 +225,11 @@ export class Batch {
     const begun = performance.now(), tape = new Tape({ training: false }), table = new Int32Array(this.blocks);
     table.set(p.pages);
     const rows = { table: tape.input(table, [1, this.blocks]), rowSeq: tape.input(new Int32Array(count)), rowPos: tape.input(Int32Array.from({ length: count }, (_, i) => p.filled + i)) };
-    this.model.decode(tape, tape.input(Int32Array.from(p.sequence.ids.slice(p.filled, p.filled + count))), rows, this.caches);
-    await execute(tape.finish(this.arena));
+    const hidden = this.model.decode(tape, tape.input(Int32Array.from(p.sequence.ids.slice(p.filled, p.filled + count))), rows, this.caches);
+    const states = p.sequence.take && tape.output(hidden), program = tape.finish(this.arena);
+    await execute(program);
     this.advance(p, count);
+    if (states && !p.sequence.done) p.sequence.take!(read(program, states));
     if (count >= 16) this.secondsPerToken = (performance.now() - begun) / 1000 / count;
   }
 

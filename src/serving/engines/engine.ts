@@ -2,6 +2,7 @@
 // event of an answer is `prompt` (the conversation was accepted and how long it is) or `refused`; then come pieces of
 // text, and for every choice one `end`. Events are plain data: an engine lives in a worker thread.
 
+import type { NoPooling, Pooling } from '../../models/pooling.ts';
 import type { ChatMessage } from '../../tokenizer/chat-template.ts';
 import type { FunctionCall, ToolDefinition } from '../tools/tool-format.ts';
 
@@ -14,12 +15,16 @@ export interface EngineDescription {
   readonly parameters: number;
   /** Weights as they are held. */
   readonly precision: string;
+  /** Keys and values as they are held. */
+  readonly cache: string;
   /** Whether the model was made to think before it answers. */
   readonly thinks: boolean;
   /** It was born on single problems: each question stands alone. */
   readonly singleTurn?: boolean;
   /** How it writes function calls; null: it does not. */
   readonly tools: string | null;
+  /** How it makes vectors of texts and how long they are, or why it does not; null: it was not made for that. */
+  readonly embedding: (Pooling & { readonly size: number }) | NoPooling | null;
   /** Sequences that are computed at once. */
   readonly slots: number;
   readonly machine: string;
@@ -92,6 +97,20 @@ export interface Piece {
   readonly logprobs?: { readonly thinking: boolean; readonly entry: TokenLogprobs };
 }
 
+/** Texts, or their token ids, of which each is to become a vector. */
+export interface EmbedRequest { readonly inputs: readonly (string | readonly number[])[] }
+
+export interface Embeddings {
+  readonly type: 'embeddings';
+  /** In the order of the inputs. */
+  readonly vectors: readonly Float32Array[];
+  /** Of all inputs, the special ones that the model asks for among them. */
+  readonly tokens: number;
+  readonly cutShort?: CutShort;
+  /** Null where the meter failed. */
+  readonly joules: number | null;
+}
+
 /** Why a choice ended before the model ended it; `client`: nobody listens any more. */
 export type CutShort = 'time_limit' | 'shutdown' | 'client';
 
@@ -124,6 +143,7 @@ export type EngineEvent =
   | { readonly type: 'prompt'; readonly tokens: number; readonly thinking: boolean; readonly dropped: number }
   | Piece
   | ChoiceEnd
+  | Embeddings
   | { readonly type: 'refused'; readonly refusal: Refusal };
 
 /** An answer on its way. Ending the loop over it early cancels what is left; another loop hears how that ended. */
@@ -137,5 +157,7 @@ export interface Engine {
   /** Choices that are being computed or wait. */
   readonly pending: number;
   start(request: EngineRequest): EngineAnswer;
+  /** Its one event is `embeddings` or `refused`. */
+  embed(request: EmbedRequest): EngineAnswer;
   close(): Promise<void>;
 }

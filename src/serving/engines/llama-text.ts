@@ -13,6 +13,7 @@ export interface GgufWords {
   readonly chat_template?: string;
   readonly ggml: {
     readonly model: string; readonly tokens: readonly string[]; readonly token_type?: readonly number[];
+    readonly add_bos_token?: boolean; readonly add_eos_token?: boolean;
     readonly bos_token_id?: number; readonly eos_token_id?: number; readonly eot_token_id?: number; readonly padding_token_id?: number; readonly unknown_token_id?: number;
   };
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { TiefsucheError, type ErrorCode, isTiefsucheError } from '../../errors.ts';
 import { llamaFolder } from '../../evaluation/other-engines.ts';
-import type { CutShort, Engine, EngineAnswer, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
+import type { CutShort, EmbedRequest, Engine, EngineAnswer, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-loop.ts';
 
 /** What was compiled; or, where this file itself runs from source, the source, for which a thread needs tsx to be asked again. */
@@ -32,7 +32,7 @@ class Answer implements EngineAnswer {
   push(event: EngineEvent): void {
     if (this.open === 0) return;
     if (event.type === 'end') this.open--;
-    if (event.type === 'refused') this.open = 0;
+    if (event.type === 'refused' || event.type === 'embeddings') this.open = 0;
     this.events.push(event);
     this.wake?.();
   }
@@ -95,17 +95,18 @@ async function openWorkerEngine(name: 'engine-worker' | 'llama-worker', options:
     worker.on('error', (error) => { die(error.message); reject(error); });
     worker.on('exit', () => { die('the engine has ended'); reject(new Error('the engine has ended')); });
   });
+  const ask = (choices: number, message: (id: number) => ToWorker): EngineAnswer => {
+    const id = next++, answer = new Answer(choices, (reason) => { if (dead === null) post({ type: 'cancel', id, reason }); });
+    answers.set(id, answer);
+    if (dead === null) post(message(id));
+    else die(dead);
+    return answer;
+  };
   return {
     description,
     get pending() { return [...answers.values()].reduce((n, a) => n + a.pending, 0); },
-    start(request: EngineRequest): EngineAnswer {
-      const id = next++;
-      const answer = new Answer(request.choices, (reason) => { if (dead === null) post({ type: 'cancel', id, reason }); });
-      answers.set(id, answer);
-      if (dead === null) post({ type: 'start', id, request });
-      else die(dead);
-      return answer;
-    },
+    start: (request: EngineRequest) => ask(request.choices, (id) => ({ type: 'start', id, request })),
+    embed: (request: EmbedRequest) => ask(1, (id) => ({ type: 'embed', id, request })),
     async close() {
       if (dead !== null) return;
       const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));

@@ -5,15 +5,19 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import type { CacheType } from '../../engine/cache-pages.ts';
 import { isTiefsucheError } from '../../errors.ts';
 import { openEnergyMeter } from '../../ledger/meters/index.ts';
 import type { TextSide } from '../../models/language-model.ts';
+import { Pooled } from '../../models/pooling.ts';
 import type { Precision } from '../../models/compressed.ts';
 import { taskChatTemplate } from '../../reasoning/task-tokenizer.ts';
 import { toolFormatOf } from '../tools/index.ts';
 import type { Sequence, StepReport } from './batch.ts';
 import { Choice } from './choice.ts';
-import type { CutShort, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
+import { Embedding } from './embedding.ts';
+import type { CutShort, EmbedRequest, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
+import { Pace } from './pace.ts';
 import { endIds, fittingPrompt, thinks } from './prompt.ts';
 import { RuleBook } from './steering.ts';
 
@@ -25,11 +29,15 @@ export interface WorkerOptions {
   /** Null: what the model can, at most `largestContext`. */
   readonly context: number | null;
   readonly cacheBytes: number;
-  /** One number shared by all engines of the process: how many compute now. */
-  readonly computing: Int32Array;
+  /** How keys and values are held; null: as the engine does by itself, f32 for ours and f16 for llama.cpp. */
+  readonly cache: CacheType | null;
+  /** Share of the time that answers may compute while a run trains on this machine, 0 … 1. */
+  readonly besideTraining: number;
+  /** Shared by all engines of the process: how many compute now, and whether a run trains on this machine. */
+  readonly shared: Int32Array;
 }
 
-export type ToWorker = { type: 'start'; id: number; request: EngineRequest } | { type: 'cancel'; id: number; reason: CutShort } | { type: 'close' };
+export type ToWorker = { type: 'start'; id: number; request: EngineRequest } | { type: 'embed'; id: number; request: EmbedRequest } | { type: 'cancel'; id: number; reason: CutShort } | { type: 'close' };
 export type FromWorker =
   | { type: 'ready'; description: EngineDescription }
   | { type: 'failed'; code: string; message: string; hint?: string | undefined }
@@ -43,7 +51,7 @@ export interface Machine {
   readonly vocab: number;
   readonly context: number;
   readonly batch: { readonly busy: boolean; add(sequence: Sequence): void; step(): Promise<StepReport> };
-  readonly description: Pick<EngineDescription, 'engine' | 'architecture' | 'parameters' | 'precision' | 'machine'>;
+  readonly description: Pick<EngineDescription, 'engine' | 'architecture' | 'parameters' | 'precision' | 'cache' | 'machine' | 'embedding'>;
   close(): void | Promise<void>;
 }
 
@@ -60,8 +68,8 @@ export async function runWorker(open: (options: WorkerOptions) => Promise<Machin
 
 function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeof parentPort>, post: (message: FromWorker) => void): void {
   const { text, context, batch, description } = machine, ends = endIds(text), book = new RuleBook(text, machine.vocab, ends);
-  const meter = openEnergyMeter(), used = meter.description.used[0]!;
-  const requests = new Map<number, Choice[]>();
+  const pace = new Pace(options.besideTraining), meter = openEnergyMeter(), used = meter.description.used[0]!;
+  const requests = new Map<number, readonly (Choice | Embedding)[]>();
   let outbox: [number, EngineEvent][] = [], closing = false;
   const flush = (): void => {
     if (outbox.length > 0) post({ type: 'events', events: outbox });
@@ -87,37 +95,66 @@ function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeo
       refuse(id, { code: 'invalid_input', message: error.message, ...(error.hint !== undefined && { hint: error.hint }) });
     }
   };
+  const embed = (id: number, { inputs }: EmbedRequest): void => {
+    try {
+      const { embedding } = description;
+      if (embedding === null || 'refused' in embedding) return refuse(id, { code: 'unsupported', param: 'model', message: embedding?.refused ?? 'the model was not made to give embeddings' });
+      const texts = inputs.map((input) => (typeof input === 'string' ? [...text.tokenizer.encode(input, { addSpecialTokens: true })] : input));
+      for (const [i, ids] of texts.entries()) {
+        if (ids.length === 0) return refuse(id, { code: 'invalid_input', message: `input ${i} is empty` });
+        if (ids.length > context) return refuse(id, { code: 'context_length_exceeded', promptTokens: ids.length, context });
+        const strange = ids.find((t) => t >= machine.vocab);
+        if (strange !== undefined) return refuse(id, { code: 'invalid_input', message: `input ${i} has the token ${strange}, and the model knows ${machine.vocab}` });
+      }
+      const embeddings = texts.map((ids) => new Embedding(ids, new Pooled(embedding, embedding.size)));
+      requests.set(id, embeddings);
+      for (const one of embeddings) batch.add(one);
+    } catch (error) {
+      refuse(id, { code: 'engine_failed', message: (error as Error).message });
+    }
+  };
   const cancel = (id: number, reason: CutShort): void => {
-    for (const choice of requests.get(id) ?? []) choice.cut(reason);
+    const all = requests.get(id) ?? [];
+    for (const one of all) one.cut(reason);
+    finished(id, all);
+  };
+  /** Takes a request off the list, and sends what it gathered. */
+  const finished = (id: number, all: readonly (Choice | Embedding)[]): void => {
     requests.delete(id);
+    const embeddings = all.filter((one) => one instanceof Embedding), cutShort = embeddings.find((e) => e.cutShort)?.cutShort;
+    if (embeddings.length === 0) return;
+    const joules = embeddings.reduce<number | null>((sum, { joules: own }) => (sum === null || own === null ? null : sum + own), 0);
+    outbox.push([id, { type: 'embeddings', vectors: embeddings.map((e) => e.vector), tokens: embeddings.reduce((n, e) => n + e.ids.length, 0), joules, ...(cutShort && { cutShort }) }]);
   };
   const bill = (tokens: ReadonlyMap<Sequence, number>): void => {
-    const read = meter.read()[0]?.value ?? null, engines = Math.max(1, Atomics.load(options.computing, 0));
+    const read = meter.read()[0]?.value ?? null, engines = Math.max(1, Atomics.load(options.shared, 0));
     const all = [...tokens.values()].reduce((a, b) => a + b, 0);
     for (const [sequence, n] of tokens) {
-      const choice = sequence as Choice;
+      const choice = sequence as Choice | Embedding;
       choice.joules = read === null || choice.joules === null ? null : choice.joules + ((read / engines) * n) / all;
     }
   };
   const compute = async (): Promise<void> => {
-    Atomics.add(options.computing, 0, 1);
+    Atomics.add(options.shared, 0, 1);
     try {
       meter.read(); // what was used while nothing was asked belongs to nobody
       while (batch.busy && !closing) {
-        const { tokens } = await batch.step();
+        const begun = performance.now(), { tokens } = await batch.step(), seconds = (performance.now() - begun) / 1000;
         bill(tokens);
-        for (const [id, choices] of requests) if (choices.every((c) => c.done)) requests.delete(id);
+        for (const [id, choices] of requests) if (choices.every((c) => c.done)) finished(id, choices);
         flush();
-        await nextTurn();
+        if (Atomics.load(options.shared, 1) > 0 && await pace.after(seconds)) meter.read(); // the rest belongs to nobody
+        else await nextTurn();
       }
     } finally {
-      Atomics.sub(options.computing, 0, 1);
+      Atomics.sub(options.shared, 0, 1);
     }
   };
 
   let computing: Promise<void> | null = null;
   port.on('message', (message: ToWorker) => {
     if (message.type === 'start') start(message.id, message.request);
+    else if (message.type === 'embed') embed(message.id, message.request);
     else if (message.type === 'cancel') cancel(message.id, message.reason);
     else {
       closing = true;

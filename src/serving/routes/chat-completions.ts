@@ -2,15 +2,17 @@
 // A client that leaves frees its slots within one token; the time limit and a stopping server end an answer early and
 // say so (`cut_short`).
 
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { AnswerRecord } from '../answer-record.ts';
+import { admit, unrecorded } from '../admit.ts';
 import { ApiError } from '../api-error.ts';
 import { type ChatRequest, chatRequestSchema } from '../chat-request.ts';
-import { type ChatChunk, type ChatCompletion, type ToolCall, chatChunkSchema, chatCompletionSchema, closingFields, usageOf } from '../chat-response.ts';
+import { type ChatCompletion, type ToolCall, chatChunkSchema, chatCompletionSchema, closingFields, toolCall, usageOf } from '../chat-response.ts';
+import { ChunkFrames } from '../chunk-frames.ts';
 import { engineRequest } from '../engine-request.ts';
 import type { ChoiceEnd, EngineEvent, EngineRequest, Refusal, TokenLogprobs } from '../engines/engine.ts';
+import { eventStream, frameOf } from '../event-stream.ts';
 import { readBody } from '../read-body.ts';
-import type { FunctionCall } from '../tools/tool-format.ts';
 import type { Route, RouteContext } from '../route.ts';
 import type { ServedModel, ServerState } from '../server-state.ts';
 
@@ -29,7 +31,7 @@ export const chatCompletions: Route = {
     if (first?.type === 'refused') throw refused(first.refusal);
     if (first?.type !== 'prompt') return new Response(null, { status: 499 }); // it left before we began
     const exchange = { served, request, events, promptTokens: first.tokens, head, truncated: first.dropped > 0 ? { messages: first.dropped } : undefined };
-    return body.stream ? streamed(exchange, body) : c.json(await whole(exchange));
+    return body.stream ? streamed(c, exchange, body) : c.json(await whole(exchange));
   },
 };
 
@@ -48,26 +50,20 @@ export function modelNamed({ models }: ServerState, name: string): ServedModel {
   return found;
 }
 
-function refused(refusal: Refusal): ApiError {
+export function refused(refusal: Refusal, param = 'messages'): ApiError {
   if (refusal.code === 'context_length_exceeded') {
     const { promptTokens, context } = refusal;
-    return new ApiError(400, refusal.code, `the context takes ${context} tokens and the prompt has ${promptTokens}, which leaves no room for an answer; shorten the conversation`, { param: 'messages' });
+    return new ApiError(400, refusal.code, `the context takes ${context} tokens and the prompt has ${promptTokens}, which leaves no room for an answer; shorten the conversation`, { param });
   }
   if (refusal.code === 'engine_failed') return new ApiError(500, refusal.code, `the engine failed: ${refusal.message}`);
   if (refusal.code === 'unsupported') return new ApiError(400, refusal.code, refusal.message, { param: refusal.param });
-  return new ApiError(400, refusal.code, `${refusal.message}${refusal.hint === undefined ? '' : `. ${refusal.hint}`}`, { param: 'messages' });
+  return new ApiError(400, refusal.code, `${refusal.message}${refusal.hint === undefined ? '' : `. ${refusal.hint}`}`, { param });
 }
 
 /** Starts the answer, if there is room in the queue; its events are counted on their way. */
 function begin(c: RouteContext, state: ServerState, served: ServedModel, request: EngineRequest, id: string): AsyncGenerator<EngineEvent> {
-  const { engine, id: model } = served, { metrics, limits: { maxQueue, timeLimit }, open, audit, log } = state;
-  if (state.stopping) throw new ApiError(503, 'shutting_down', 'the server is stopping', { headers: { 'Retry-After': '5' } });
-  if (audit?.failure) throw new ApiError(503, 'audit_failed', `the record of answers cannot be written (${audit.failure}), and without one none is given`, { headers: { 'Retry-After': '60' } });
-  const { pending, description: { slots } } = engine;
-  if (pending > 0 && pending + request.choices > slots + maxQueue) {
-    const seconds = Math.max(1, Math.ceil(((pending - slots + 1) / slots) * served.secondsPerChoice));
-    throw new ApiError(429, 'queue_full', `${pending} answers are being computed or wait already; try again in ${seconds} s`, { headers: { 'Retry-After': String(seconds) } });
-  }
+  const { engine, id: model } = served, { metrics, limits: { timeLimit }, open, audit, log } = state;
+  admit(state, served, request.choices);
   const record = audit && new AnswerRecord(audit, id, c.get('user').name, served, request), answer = engine.start(request);
   open.add(answer);
   const { outgoing } = c.env;
@@ -91,7 +87,10 @@ function begin(c: RouteContext, state: ServerState, served: ServedModel, request
       for await (const event of answer) see(event); // whoever left early: what it had cost until then
       open.delete(answer);
       await record?.write();
-      if (audit?.failure) log.error({ error: audit.failure }, 'audit');
+      if (audit?.failure) {
+        log.error({ error: audit.failure }, 'audit');
+        throw unrecorded(audit);
+      }
     }
   })();
 }
@@ -135,49 +134,20 @@ async function whole({ served, request, events, promptTokens, head, truncated }:
   };
 }
 
-/** Nine letters and digits, as Mistral's templates ask for. */
-const callId = (): string => Array.from(randomBytes(9), (b) => 'abcdefghijklmnopqrstuvwxyz0123456789'[b % 36]!).join('');
-const toolCall = ({ name, arguments: given }: FunctionCall): ToolCall => ({ id: callId(), type: 'function', function: { name, arguments: given } });
-
-const encoder = new TextEncoder();
-const sse = (data: string): Uint8Array => encoder.encode(`data: ${data}\n\n`);
-
-function streamed(exchange: Exchange, body: ChatRequest): Response {
-  const { events } = exchange, usage = body.stream_options?.include_usage === true;
-  const stream = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      try {
-        for await (const chunk of chunks(exchange, usage)) controller.enqueue(sse(JSON.stringify(chunk)));
-        controller.enqueue(sse('[DONE]'));
-      } catch (error) {
-        const told = error instanceof ApiError ? error : new ApiError(500, 'internal', `something unexpected happened: ${(error as Error).message}`);
-        try { controller.enqueue(sse(JSON.stringify(told.body))); } catch { /* nobody listens any more */ }
+function streamed(c: RouteContext, { served, request, events, promptTokens, head, truncated }: Exchange, body: ChatRequest): Response {
+  const frames = new ChunkFrames(head, { withUsage: body.stream_options?.include_usage === true, promptTokens, engine: served.engine.description });
+  return eventStream(c, async (send) => {
+    try {
+      for (let index = 0; index < request.choices; index++) send(frames.opening(index, { seed: request.sampling.seed, ...(truncated && { truncated }) }));
+      for await (const event of events) {
+        if (event.type === 'refused') throw refused(event.refusal);
+        if (event.type === 'piece') send(frames.piece(event));
+        else if (event.type === 'end') send(frames.end(event));
       }
-      try { controller.close(); } catch { /* likewise */ }
-    },
-    async cancel() { await events.return(undefined); },
+      send(frames.usage());
+    } catch (error) {
+      const told = error instanceof ApiError ? error : new ApiError(500, 'internal', `something unexpected happened: ${(error as Error).message}`);
+      send(frameOf(JSON.stringify(told.body)));
+    }
   });
-  return new Response(stream, { headers: { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' } });
-}
-
-async function* chunks({ served, request, events, promptTokens, head, truncated }: Exchange, withUsage: boolean): AsyncGenerator<ChatChunk> {
-  const ends: ChoiceEnd[] = [], called: number[] = [];
-  const chunk = (choice: ChatChunk['choices'][number]): ChatChunk => ({ ...head, object: 'chat.completion.chunk', choices: [choice], ...(withUsage && { usage: null }) });
-  for (let index = 0; index < request.choices; index++) {
-    yield { ...chunk({ index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }), seed: request.sampling.seed, ...(truncated && { truncated }) };
-  }
-  for await (const event of events) {
-    if (event.type === 'refused') throw refused(event.refusal);
-    if (event.type === 'piece') {
-      const { choice: index, thinking, content, calls, logprobs } = event, before = called[index] ?? 0;
-      called[index] = before + (calls?.length ?? 0);
-      const entry = logprobs && { content: [], reasoning: [], [logprobs.thinking ? 'reasoning' : 'content']: [logprobs.entry] } as never;
-      yield chunk({ index, delta: { ...(thinking !== '' && { reasoning_content: thinking, reasoning: thinking }), ...(content !== '' && { content }), ...(calls && { tool_calls: calls.map((call, i) => ({ index: before + i, ...toolCall(call) })) }) }, logprobs: entry ?? null, finish_reason: null });
-    }
-    if (event.type === 'end') {
-      ends[event.choice] = event;
-      yield chunk({ index: event.choice, delta: {}, logprobs: null, ...closingFields(event, promptTokens, served.engine.description) });
-    }
-  }
-  if (withUsage) yield { ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf(ends, promptTokens) };
 }

@@ -7,7 +7,7 @@ import { runsFolder } from '../../home.ts';
 import { stepOf } from '../../models/formats/checkpoint-folder.ts';
 import { type ModelFacts, listCheckpointModels, listModels, modelFacts } from '../../models/list-models.ts';
 import { openModelFiles } from '../../models/load.ts';
-import { type ModelFit, modelFit } from '../../reasoning/fit.ts';
+import { type FitOptions, type ModelFit, modelFit } from '../../reasoning/fit.ts';
 import { measuredBandwidth } from '../../reasoning/measured-bandwidth.ts';
 import type { RunSample } from '../../runs/run-samples.ts';
 import type { ServerState } from '../server-state.ts';
@@ -29,24 +29,26 @@ export type ShelfModel = z.output<typeof shelfModelSchema>;
 const smallestJudged = 32 * 2 ** 20; // smaller weights live in the processor's caches, where this bound says nothing
 
 type Known = ModelFacts & Pick<ModelFit, 'totalBytes' | 'bytesPerToken'>;
+/** How this server holds weights, keys and values. */
+type Held = Pick<FitOptions, 'precision' | 'cache'>;
 
-const facts = new Map<string, Known | string>();
+const facts = new Map<string, { readonly held: Held; readonly known: Known | string }>();
 
 /** Headers do not change under a name; a model that is replaced gets a new path or a new server. */
-function factsOf(path: string): Known | string {
-  let known = facts.get(path);
-  if (known === undefined) {
-    try { known = readFacts(path); } catch (error) { known = (error as Error).message; }
-    facts.set(path, known);
-  }
+function factsOf(path: string, held: Held): Known | string {
+  const kept = facts.get(path);
+  if (kept?.held === held) return kept.known;
+  let known: Known | string;
+  try { known = readFacts(path, held); } catch (error) { known = (error as Error).message; }
+  facts.set(path, { held, known });
   return known;
 }
 
 /** Reads headers only. */
-function readFacts(path: string): Known {
+function readFacts(path: string, held: Held): Known {
   const files = openModelFiles(path);
   try {
-    const { totalBytes, bytesPerToken } = modelFit(files, { freeBytes: 0, bandwidth: null });
+    const { totalBytes, bytesPerToken } = modelFit(files, { ...held, freeBytes: 0, bandwidth: null });
     return { ...modelFacts(files), totalBytes, bytesPerToken };
   } finally {
     files.close();
@@ -63,9 +65,9 @@ export function onShelf({ home, store }: ServerState): { readonly id: string; re
 }
 
 export async function shelf(state: ServerState): Promise<ShelfModel[]> {
-  const { home, store, runs } = state, reports = new Map(runs.list().map((r) => [r.name, r])), bandwidth = await measuredBandwidth(home), free = freeMemory();
+  const { home, store, runs, held } = state, reports = new Map(runs.list().map((r) => [r.name, r])), bandwidth = await measuredBandwidth(home), free = freeMemory();
   return Promise.all(onShelf(state).map(async ({ id, path, from }): Promise<ShelfModel> => {
-    const served = store.models.get(id), told = factsOf(path), known = typeof told === 'string' ? null : told, failure = store.failures.get(id) ?? null;
+    const served = store.models.get(id), told = factsOf(path, held), known = typeof told === 'string' ? null : told, failure = store.failures.get(id) ?? null;
     const state = store.loading.has(id) && !served ? 'loading' : served ? 'loaded' : failure !== null ? 'failed' : known ? 'here' : 'unreadable';
     const needed = known?.totalBytes ?? null;
     const guessed = known && known.bytes >= smallestJudged ? bandwidth / known.bytesPerToken : null;
