@@ -10,8 +10,8 @@ import { randomModel } from './random-model.ts';
 
 interface Loaded { readonly seconds: number; readonly start_mib: number; readonly peak_mib: number }
 
-export async function benchLoad(name: string, { threads, python, rounds }: { threads: number; python: string | undefined; rounds: number }): Promise<Record<string, unknown>> {
-  const { folder, gguf, remove } = await randomModel(name, 'BF16');
+export async function benchLoad(name: string, { threads, python, rounds, place }: { threads: number; python: string | undefined; rounds: number; place: string | undefined }): Promise<Record<string, unknown>> {
+  const { folder, gguf, remove } = await randomModel(name, 'BF16', place);
   try {
     const ours = fileURLToPath(new URL('./load-once.ts', import.meta.url)), theirs = fileURLToPath(new URL('./peers/load-llama.js', import.meta.url)), torch = fileURLToPath(new URL('./peers/load.py', import.meta.url));
     const contestants: Record<string, () => Loaded> = {

@@ -11,7 +11,7 @@ const { values, positionals } = parseArgs({
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
     batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, engine: { type: 'string', default: 'tiefsuche' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
     run: { type: 'string' }, seeds: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
-    peer: { type: 'string' }, format: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string' }, rounds: { type: 'string', default: '1' },
+    peer: { type: 'string' }, format: { type: 'string' }, place: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string' }, rounds: { type: 'string', default: '1' },
   },
 });
 
@@ -25,7 +25,8 @@ npm run bench -- serve-beside --file GGUF|FOLDER [--rounds 1] [--threads 2] [--j
 npm run bench -- load --model smollm2-135m|qwen3-0.6b [--threads 2] [--peer PYTHON] [--pairs 5] [--json]
 npm run bench -- gemm [--threads 1] [--json]
 npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]
-each with --record: appended to bench/results/ with machine and commit`;
+each with --record: appended to bench/results/ with machine and commit
+load, generate --format: --place FOLDER keeps the models made for it`;
 
 async function run(): Promise<Record<string, unknown>> {
   const [what] = positionals, { model } = values, threads = Number(values.threads), pairs = Number(values.pairs ?? 9);
@@ -37,7 +38,7 @@ async function run(): Promise<Record<string, unknown>> {
   }
   if (what === 'generate' && benchModels[model]) {
     const { benchGenerate, pairGenerate, pairGenerateFewBits } = await import('./generate.ts');
-    if (values.format) return pairGenerateFewBits(model, { threads, batches: values.batch.split(',').map(Number), pairs, format: values.format as 'Q8_0', file: values.file });
+    if (values.format) return pairGenerateFewBits(model, { threads, batches: values.batch.split(',').map(Number), pairs, format: values.format as 'Q8_0', file: values.file, place: values.place });
     if (values.peer) return pairGenerate(model, { threads, python: values.peer, batch: Number(values.batch), pairs });
     return benchGenerate(model, { threads, batch: Number(values.batch), rounds: 3 });
   }
@@ -45,7 +46,7 @@ async function run(): Promise<Record<string, unknown>> {
   if (what === 'specialise' && values.run && values.peer) return (await import('./specialise.ts')).peerSpecialise(values.run, { python: values.peer, threads, ownBeginning: values['own-beginning'], before: values.before });
   if (what === 'serve' && values.file) return (await import('./serve.ts')).benchServe(values.file, { threads, engine: values.engine, rounds: Number(values.rounds), pairs: values.pairs === undefined ? null : Number(values.pairs) });
   if (what === 'serve-beside' && values.file) return (await import('./serve-beside.ts')).benchBeside(values.file, { threads, rounds: Number(values.rounds) });
-  if (what === 'load' && benchModels[model]) return (await import('./load.ts')).benchLoad(model, { threads, python: values.peer, rounds: pairs });
+  if (what === 'load' && benchModels[model]) return (await import('./load.ts')).benchLoad(model, { threads, python: values.peer, rounds: pairs, place: values.place });
   if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
   if (what === 'ledger' && benchModels[model]) return (await import('./ledger.ts')).benchLedger(model, { threads, steps: Number(values.steps) });
   process.stderr.write(`${usage}\n`);

@@ -31,7 +31,7 @@ function tiefsuche(...args: string[]): { status: number | null; out: { passed: b
 
 /** A random model of test/fixtures/tiny with a tokenizer of letters. */
 function tiny(name: string, settings: object = {}): string {
-  const from = join(root, 'test/fixtures/tiny', name), to = join(place, `model-${name}`);
+  const from = join(root, 'test/fixtures/tiny', name), to = mkdtempSync(join(place, `model-${name}-`));
   mkdirSync(to, { recursive: true });
   cpSync(join(from, 'model.safetensors'), join(to, 'model.safetensors'));
   writeFileSync(join(to, 'config.json'), JSON.stringify({ ...JSON.parse(readFileSync(join(from, 'config.json'), 'utf8')) as object, ...settings }));
@@ -41,19 +41,49 @@ function tiny(name: string, settings: object = {}): string {
   return to;
 }
 
-/** Gemma 3 as llama.cpp has it: the fixture's layers again and again up to seven, of which the sixth sees all. */
-async function gemma(): Promise<string> {
-  const folder = tiny('gemma3', {
-    num_hidden_layers: 7, layer_types: null, sliding_window_pattern: 6, _sliding_window_pattern: 6, query_pre_attn_scalar: 12,
-    rope_parameters: { full_attention: { rope_type: 'linear', factor: 8, rope_theta: 1e6 }, sliding_attention: { rope_type: 'default', rope_theta: 10000 } },
-  });
-  const file = readSafetensors(join(folder, 'model.safetensors'));
+/** A vocabulary like SentencePiece's: bytes, letters and some of their merges; `prefix`: a blank before the text. */
+function pieces(folder: string, prefix: boolean): void {
+  const vocab: Record<string, number> = { '<unk>': 0, '<e>': 1 }, merges = ['d e', '▁ de', 'a n', 'an d', '▁ and', 'e r', 'i n', 't h', 'th e', '▁ the', 'c h', 'e i', 'ei n', 'e in', '▁ ein', 's t', 'u n', 'un d'];
+  for (let b = 0; b < 256; b++) vocab[`<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`] = b + 2;
+  for (const token of [...'▁abcdefghijklmnopqrstuvwxyzäß', ...new Set(merges.map((m) => m.replace(' ', '')))]) vocab[token] = Object.keys(vocab).length;
+  const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }, added = ['<unk>', '<e>'].map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }));
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify({
+    version: '1.0', truncation: null, padding: null, added_tokens: added, normalizer: prefix ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replace] } : replace, pre_tokenizer: null, post_processor: null,
+    decoder: { type: 'Sequence', decoders: [{ type: 'Replace', pattern: { String: '▁' }, content: ' ' }, { type: 'ByteFallback' }, { type: 'Fuse' }, ...(prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : [])] },
+    model: { type: 'BPE', dropout: null, unk_token: '<unk>', continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: true, byte_fallback: true, ignore_merges: false, vocab, merges },
+  }));
+  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ eos_token: '<e>', unk_token: '<unk>' }));
+}
+
+/** The fixture's tensors with `layers` layers, its own again and again, and rows of the embedding for 320 tokens. */
+async function enlarge(folder: string, layers: number): Promise<void> {
+  const file = readSafetensors(join(folder, 'model.safetensors')), own = Math.max(...[...file.tensors.keys()].map((n) => Number(/^model\.layers\.(\d+)\./.exec(n)?.[1] ?? -1))) + 1;
   const tensors = [...file.tensors.values()].flatMap(({ name, shape }) => {
-    const data = file.readFloat32(name), layer = /^model\.layers\.(\d)\./.exec(name)?.[1];
-    return layer === undefined ? [{ name, shape, data }] : [0, 4].map((n) => n + Number(layer)).filter((n) => n < 7).map((n) => ({ name: name.replace(`layers.${layer}.`, `layers.${n}.`), shape, data }));
+    const data = file.readFloat32(name), layer = /^model\.layers\.(\d+)\./.exec(name)?.[1], [rows, C] = shape as [number, number];
+    if (layer !== undefined) return Array.from({ length: layers }, (_, i) => i).filter((i) => i % own === Number(layer)).map((i) => ({ name: name.replace(`layers.${layer}.`, `layers.${i}.`), shape, data }));
+    if (!/embed_tokens|lm_head/.test(name)) return [{ name, shape, data }];
+    return [{ name, shape: [320, C], data: Float32Array.from({ length: 320 * C }, (_, i) => data[(Math.floor(i / C) % rows) * C + (i + Math.floor(i / C / rows)) % C]!) }];
   });
   file.close();
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
+}
+
+/** Gemma 3 as llama.cpp has it: seven layers of which the sixth sees all. */
+async function gemma(): Promise<string> {
+  const folder = tiny('gemma3', {
+    vocab_size: 320,
+    num_hidden_layers: 7, layer_types: null, sliding_window_pattern: 6, _sliding_window_pattern: 6, query_pre_attn_scalar: 12,
+    rope_parameters: { full_attention: { rope_type: 'linear', factor: 8, rope_theta: 1e6 }, sliding_attention: { rope_type: 'default', rope_theta: 10000 } },
+  });
+  pieces(folder, false);
+  await enlarge(folder, 7);
+  return folder;
+}
+
+async function llamaOfPieces(): Promise<string> {
+  const folder = tiny('llama', { vocab_size: 320 });
+  pieces(folder, true);
+  await enlarge(folder, 3);
   return folder;
 }
 
@@ -62,15 +92,15 @@ const models: readonly (readonly [name: string, model: () => string | Promise<st
   ...['llama', 'llama3-rope', 'qwen2', 'qwen3', 'deepseek-v2', 'deepseek-v3', 'deepseek-v3-groups', 'deepseek-v3-qlora-yarn'].map((n) => [n, (): string => tiny(n)] as const),
   // The same weights under settings that a GGUF file can say.
   ['smollm3', () => tiny('smollm3', { no_rope_layers: [1, 1, 1, 0], no_rope_layer_interval: 4, use_sliding_window: false, sliding_window: null, layer_types: null })],
-  ['gemma3', gemma],
+  ['gemma3 with pieces', gemma], ['a llama with pieces and a blank before them', llamaOfPieces],
   ['qwen3-moe', () => tiny('qwen3-moe', { num_hidden_layers: 1, mlp_only_layers: [] })],
 ];
 
 for (const [name, model] of models) {
   test(`${name} in F32 says the same in llama.cpp`, needsLlama, async () => {
     if (!installed) throw new Error(missing);
-    const out = join(place, `out-${name.replaceAll(' ', '-')}`), { status, out: { passed, parity } } = tiefsuche('export', await model(), '--to', 'gguf', '--out', out);
-    assert.equal(status, 0, parity?.problems.join('; '));
+    const out = join(place, `out-${name.replaceAll(' ', '-')}`), { status, out: { passed, parity, error } } = tiefsuche('export', await model(), '--to', 'gguf', '--out', out);
+    assert.equal(status, 0, error?.message ?? parity?.problems.join('; '));
     assert.ok(passed && parity.missing === null && parity.tokens.same && (parity.template?.same ?? true));
     assert.equal(parity.formatLoss.largestLogitDifference, 0);
     const { top1, largestMargin, greedy } = parity.engineDifference!;

@@ -1,5 +1,5 @@
-// node generate-llama.js MODEL.gguf THREADS BATCH ENGINE_FOLDER: llama.cpp decodes greedily for as many sequences at once, a
-// prompt of 64 tokens and 128 new ones each. Its default settings but for threads and room: an f16 cache, flash attention
+// node generate-llama.js MODEL.gguf THREADS BATCH ENGINE_FOLDER PROMPT NEW: llama.cpp decodes greedily for as many sequences at
+// once, so many tokens of a prompt and so many new ones each. Its default settings but for threads and room: an f16 cache, flash attention
 // where it chooses so. For every line on stdin it does that once and answers with one JSON line (protocol.py says the same).
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
-const [path, threads, batch, folder] = process.argv.slice(2), promptLength = 64, newTokens = 128, rows = Number(batch);
+const [path, threads, batch, folder, ...sizes] = process.argv.slice(2), [promptLength, newTokens] = sizes.map(Number), rows = Number(batch);
 const { getLlama } = await import(pathToFileURL(createRequire(join(folder, 'package.json')).resolve('node-llama-cpp')).href);
 const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, maxThreads: Number(threads), logLevel: 'error' });
 const model = await llama.loadModel({ modelPath: path });

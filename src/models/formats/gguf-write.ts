@@ -18,8 +18,8 @@ export interface GgufTensorToWrite {
   /** Slowest dimension first. */
   readonly shape: readonly number[];
   readonly dtype: string;
-  /** Values in C order, called once. */
-  readonly data: () => Float32Array;
+  /** Values in C order, or bytes that already are in the type; called once. */
+  readonly data: () => Float32Array | Uint8Array;
 }
 
 const fallbacks: Readonly<Record<string, string>> = { Q4_K: 'Q5_0', Q5_K: 'Q5_1', Q6_K: 'Q8_0' };
@@ -46,7 +46,8 @@ export async function writeGguf(path: string, metadata: ReadonlyMap<string, Type
   await writeStreamAtomic(path, async (file) => {
     writeFully(file, front);
     for (const [i, { dtype, data }] of tensors.entries()) {
-      writeFully(file, quantize(data(), dtype));
+      const content = data();
+      writeFully(file, content instanceof Float32Array ? quantize(content, dtype) : content);
       writeFully(file, new Uint8Array(padded(sizes[i]!, alignment) - sizes[i]!));
       await new Promise(setImmediate); // a large model takes minutes: signals and progress get their turn
     }
