@@ -3,9 +3,11 @@
 // into them. Plain JavaScript without dependencies.
 //   --only=linear,norm   these families alone       --out=path   another target       --bench   the bench programs too
 //   --all   for machines other than this one too: every instruction set, not only those that this processor runs
+//   --target=linux-arm64   for that platform, stripped and with all its instruction sets; CXX names a compiler that makes it
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { spawn, spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +16,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const native = join(root, 'native');
 const objects = join(root, 'build', 'obj');
 const option = (name) => process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3);
+const foreign = option('target') !== undefined;
+const [platform, arch] = foreign ? option('target').split('-') : [process.platform, process.arch];
 
 // What the processor must have for an instruction set, in the compiler's words (machine.h asks the same when the addon loads).
 const NEEDS = { avx512: ['AVX512F', 'AVX512DQ', 'AVX512BW', 'AVX512VL', 'AVX2', 'FMA', 'BMI2'], avx2: ['AVX2', 'FMA', 'BMI2'] };
@@ -27,11 +31,14 @@ const ISAS = {
     baseline: [],
   },
   arm64: { neon: [] },
-}[process.arch] ?? { baseline: [] };
+}[arch] ?? { baseline: [] };
 
 // Without -ffp-contract=off a compiler fuses products and sums as it likes, and results would depend on it.
-const FLAGS = ['-std=c++17', '-O3', '-fPIC', '-pthread', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math', '-fvisibility=hidden',
+const FLAGS = ['-std=c++17', '-O3', ...(platform === 'win32' ? [] : ['-fPIC']), '-pthread', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math', '-fvisibility=hidden',
   '-Wall', '-Wextra', '-Wno-psabi', '-Wno-uninitialized', '-Wno-maybe-uninitialized', '-Wno-ignored-attributes', '-Wno-unknown-pragmas', '-DNAPI_VERSION=8'];
+
+// clang alone needs to be told that gcc has warnings of its own. Nothing of it is in the objects, so nothing of it is in their hash.
+const QUIET = ['-Wno-unknown-warning-option'];
 
 function findCompiler() {
   for (const name of [process.env.CXX, 'c++', 'g++', 'clang++']) {
@@ -51,7 +58,7 @@ function findCompiler() {
 /** The instruction sets to build, the plainest first: what this processor runs, and all of them where the compiler cannot tell. */
 function instructionSets(compiler) {
   const all = Object.keys(ISAS).reverse();
-  if (process.argv.includes('--all')) return all;
+  if (foreign || process.argv.includes('--all')) return all;
   const asked = spawnSync(compiler.command, [...compiler.args, '-march=native', '-dM', '-E', '-x', 'c++', '-'], { encoding: 'utf8', input: '' });
   if (asked.error || asked.status !== 0) return all;
   return all.filter((isa) => (NEEDS[isa] ?? []).every((feature) => asked.stdout.includes(`__${feature}__`)));
@@ -71,10 +78,27 @@ function closure(path, seen = new Map()) {
 
 const compiler = findCompiler();
 const isas = instructionSets(compiler);
-const headers = join(root, 'node_modules', 'node-api-headers', 'include');
-if (!existsSync(headers)) {
-  console.error('node_modules/node-api-headers is missing: run `npm ci` first.');
-  process.exit(1);
+const { include_dir: headers, def_paths: exported } = nodeApi();
+
+/** Where the headers lie, and the list of what node itself exports. */
+function nodeApi() {
+  try {
+    return createRequire(import.meta.url)('node-api-headers');
+  } catch {
+    console.error('The package node-api-headers is missing: run `npm ci` first.');
+    process.exit(1);
+  }
+}
+
+/** What an addon for Windows is linked against: an import library made from that list. */
+function importLibrary() {
+  const library = join(objects, 'node.lib'), [dlltool, ...first] = (process.env.DLLTOOL || 'dlltool').split(' ').filter(Boolean);
+  const made = spawnSync(dlltool, [...first, '-m', 'i386:x86-64', '-d', exported.node_api_def, '-D', 'node.exe', '-l', library], { stdio: 'inherit' });
+  if (made.error || made.status !== 0) {
+    console.error(`${dlltool} could not make the import library of node.exe${made.error ? ` (${made.error.message})` : ''}; it comes with mingw-w64's binutils, or name another with DLLTOOL.`);
+    process.exit(1);
+  }
+  return library;
 }
 
 function compileJob(path, isa) {
@@ -84,7 +108,7 @@ function compileJob(path, isa) {
   const hash = createHash('sha256').update(JSON.stringify([compiler, flags]).replaceAll(root, ''));
   for (const text of closure(path).values()) hash.update(text);
   const object = join(objects, `${stem}${isa ? `.${isa}` : ''}.${hash.digest('hex').slice(0, 16)}.o`);
-  return { what: `${stem}${isa ? ` (${isa})` : ''}`, product: object, isa, args: [...flags, '-c', path] };
+  return { what: `${stem}${isa ? ` (${isa})` : ''}`, product: object, isa, args: [...flags, ...QUIET, '-c', path] };
 }
 
 function linkJob(product, inputs, flags) {
@@ -131,6 +155,13 @@ function writeTables(families) {
   return path;
 }
 
+/** All that is seen from outside: a C++ library that is linked in must not answer for another one. */
+function writeExports() {
+  const path = join(objects, 'exports.map');
+  writeFileSync(path, '{ global: napi_register_module_v1; node_api_module_get_api_version_v1; local: *; };\n');
+  return path;
+}
+
 /** Objects nobody has used for a day go. */
 function prune() {
   for (const name of readdirSync(objects)) {
@@ -158,13 +189,8 @@ const stale = [...new Map([...jobs, ...benches.map((b) => b.job)].map((j) => [j.
 });
 await executeAll(stale);
 
-const shared = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
-if (process.platform === 'win32') {
-  // Not yet tried on a real machine: the names come from node-api-headers, the import library from dlltool.
-  const library = join(objects, 'node.lib');
-  spawnSync('dlltool', ['-d', join(headers, '..', 'def', 'node_api.def'), '-D', 'node.exe', '-l', library], { stdio: 'inherit' });
-  shared.push(library, '-static');
-}
+const shared = platform === 'darwin' ? [foreign ? '-shared' : '-bundle', '-undefined', 'dynamic_lookup'] : platform === 'win32' ? ['-shared', importLibrary(), '-static'] : ['-shared'];
+if (foreign) shared.push('-s', ...(platform === 'linux' ? [`-Wl,--version-script=${writeExports()}`] : []));
 const addon = option('out') ?? join(root, 'build', 'tiefsuche.node');
 const pool = single.find((j) => j.what === 'pool').product;
 await executeAll([linkJob(addon, jobs.map((j) => j.product), shared), ...benches.map((b) => linkJob(join(root, 'build', b.name), [b.job.product, pool, ...kernels.filter((k) => k.isa === b.isa).map((k) => k.product)], []))]);

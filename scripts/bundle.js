@@ -61,7 +61,7 @@ run(process.execPath, ['scripts/build-native.js', ...(flag('this-machine') ? [] 
 const { files, scripts: _, devDependencies: __, ...manifest } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 for (const entry of new Set([...files, 'docs', 'LICENSE', 'README.md'])) {
-  if (entry !== 'native' && entry !== 'scripts' && existsSync(join(root, entry))) cpSync(join(root, entry), join(folder, entry), { recursive: true });
+  if (entry !== 'native' && !entry.startsWith('scripts') && existsSync(join(root, entry))) cpSync(join(root, entry), join(folder, entry), { recursive: true });
 }
 for (const path of runtimePackages()) cpSync(join(root, path), join(folder, path), { recursive: true, dereference: true, filter: (from) => !relative(join(root, path), from).includes('node_modules') });
 for (const model of models) cpSync(model.path, join(folder, 'models', model.name), { recursive: true });

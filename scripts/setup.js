@@ -1,6 +1,7 @@
 // Set-up from a bare clone: install packages, compile TypeScript, bundle the page, build the native addon; each only when needed, so a
 // second call costs milliseconds. Plain JavaScript without dependencies: it runs before anything is installed.
-import { existsSync, readdirSync, readFileSync, mkdirSync, writeFileSync } from 'node:fs';
+//   --force   all of it anew     --clean   dist anew, without what sources left there that are gone: for `npm pack`
+import { existsSync, readdirSync, readFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -55,6 +56,7 @@ step('install', ['package-lock.json'], 'node_modules', () => {
     process.exit(1);
   }
 });
+if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: true, force: true });
 step('compile', ['src', 'tsconfig.json'], 'dist', () => {
   process.stderr.write('TypeScript …\n');
   if (!run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])) process.exit(1);

@@ -17,7 +17,7 @@ import { charTokenizer } from '../src/tokenizer/char-tokenizer.ts';
 const root = fileURLToPath(new URL('..', import.meta.url)), place = mkdtempSync(join(tmpdir(), 'tiefsuche-export-'));
 after(() => rmSync(place, { recursive: true, force: true }));
 const installed = existsSync(join(root, 'engines/llama/node_modules/node-llama-cpp'));
-const missing = 'llama.cpp is missing; get it with: npm run build && node bin/tiefsuche.js engine install llama';
+const missing = 'llama.cpp is missing; get it with: npm run setup && node bin/tiefsuche.js engine install llama';
 const needsLlama = { skip: installed || process.env['CI'] ? false : missing } as const;
 const real = join(root, 'test/data/tiny-rl-arithmetic-sequence');
 

@@ -13,7 +13,7 @@ import { openExportSource } from '../src/models/export-source.ts';
 import { type Running, killServers, qwenTemplate, startServer, stopServer, writeRandomModel } from './serving-process.ts';
 
 const installed = existsSync(fileURLToPath(new URL('../engines/llama/node_modules/node-llama-cpp', import.meta.url)));
-const needsLlama = { skip: installed || process.env['CI'] ? false : 'llama.cpp is missing; get it with: npm run build && node bin/tiefsuche.js engine install llama' } as const;
+const needsLlama = { skip: installed || process.env['CI'] ? false : 'llama.cpp is missing; get it with: npm run setup && node bin/tiefsuche.js engine install llama' } as const;
 
 const servers: Running[] = [];
 after(async () => { for (const server of servers) assert.equal(await stopServer(server), 0, server.err()); });

@@ -3,9 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { addonPath } from '../engine/backends/cpu/addon-path.ts';
 import { freeMemory, memoryLimit } from '../free-memory.ts';
-import { packageRoot } from '../ledger/provenance.ts';
 
 export interface Machine {
   cpu: string;
@@ -50,8 +49,8 @@ export function findCompiler(): Compiler | null {
 }
 
 /** What the native addon says about itself; `null`: not built; a text: why it does not load. */
-export function askAddon(path: string = join(packageRoot(), 'build/tiefsuche.node')): Addon | string | null {
-  if (!existsSync(path)) return null;
+export function askAddon(path: string | null = addonPath()): Addon | string | null {
+  if (path === null || !existsSync(path)) return null;
   const program = 'const m={exports:{}};process.dlopen(m,process.argv[1]);console.log(JSON.stringify({...m.exports.info(),kernels:m.exports.kernels().length}))';
   const result = spawnSync(process.execPath, ['-e', program, path], { encoding: 'utf8', timeout: 20_000 });
   if (result.status === 0) {

@@ -2,6 +2,7 @@
 // get a compiler, and the way out: --tiny, one family of problems that plain JavaScript learns in minutes.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildLine } from '../engine/backends/cpu/addon-path.ts';
 import { ReferenceBackend } from '../engine/backends/reference/reference.ts';
 import { Arena } from '../engine/program.ts';
 import { packageRoot } from '../ledger/provenance.ts';
@@ -28,8 +29,8 @@ export async function explainNoCompiler(terminal: Terminal): Promise<void> {
   Fedora          sudo dnf install gcc-c++
   macOS           xcode-select --install
   Windows         winget install LLVM.LLVM
-then \`npm start\` builds them. Or train a smaller model on one family of problems as it is, in about ${terminal.out.bold(time('tiny'))}:
-  npm start -- --tiny`);
+then \`${buildLine}\` builds them. Or train a smaller model on one family of problems as it is, in about ${terminal.out.bold(time('tiny'))}:
+  ${process.env['npm_lifecycle_event'] === 'start' ? 'npm start --' : 'tiefsuche start'} --tiny`);
 }
 
 /** FLOP/s of real training steps of the tiny recipe in plain JavaScript. */

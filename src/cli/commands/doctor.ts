@@ -1,6 +1,7 @@
 // `tiefsuche doctor`: what this machine has, and what follows from it for training, chatting and measuring.
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { buildLine } from '../../engine/backends/cpu/addon-path.ts';
 import { freeDiskBytes } from '../../durable-file.ts';
 import { homeFolder } from '../../home.ts';
 import type { RunStart } from '../../ledger/events.ts';
@@ -69,14 +70,14 @@ function kernels(addon: Addon | string | null, compiler: Compiler | null): Findi
     return { topic, verdict: 'good', has: `${addon.kernels} kernels, ${addon.isa} (also ${addon.isas.filter((i) => i !== addon.isa).join(', ') || 'nothing else'}), ${addon.threads} threads`, so: '' };
   }
   const what = addon === null ? 'not built' : `built, but: ${addon}`;
-  if (compiler) return { topic, verdict: 'limited', has: `${what}; ${compiler.version}`, so: 'run `npm run build:native`' };
+  if (compiler) return { topic, verdict: 'limited', has: `${what}; ${compiler.version}`, so: `run \`${buildLine}\`` };
   return { topic, verdict: 'limited', has: `${what}; no C++ compiler`, so: `training is many times slower without; ${compilerHint()}` };
 }
 
 function compilerHint(): string {
-  if (process.platform === 'darwin') return 'run `xcode-select --install`, then `npm run build:native`';
-  if (process.platform === 'win32') return 'run `winget install LLVM.LLVM`, then `npm run build:native`';
-  return 'run `sudo apt install g++` (or dnf install gcc-c++, apk add g++), then `npm run build:native`';
+  if (process.platform === 'darwin') return `run \`xcode-select --install\`, then \`${buildLine}\``;
+  if (process.platform === 'win32') return `run \`winget install LLVM.LLVM\`, then \`${buildLine}\``;
+  return `run \`sudo apt install g++\` (or dnf install gcc-c++, apk add g++), then \`${buildLine}\``;
 }
 
 function memory(m: Machine): Finding {

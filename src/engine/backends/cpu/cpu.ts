@@ -5,8 +5,6 @@
 // tensors, the bytes from row to row.
 
 import { createRequire } from 'node:module';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { TiefsucheError, invariant } from '../../../errors.ts';
 import type { Backend, BackendInfo, RunOptions } from '../../backend.ts';
 import { type FileRows, storedTypes } from '../../file-rows.ts';
@@ -14,6 +12,7 @@ import type { Program } from '../../program.ts';
 import type { RowRun } from '../../row-runs.ts';
 import { type DeviceBuffer, type Storage, type Tensor, bytesPerElement } from '../../tensor.ts';
 import { ReferenceBackend, runReference } from '../reference/reference.ts';
+import { addonPath, buildLine } from './addon-path.ts';
 
 type Data = Float32Array | Int32Array | Uint8Array;
 
@@ -30,10 +29,8 @@ interface Addon {
   scratchBytes?(): number;
 }
 
-const addonPath = (): string => fileURLToPath(new URL('../../../../build/tiefsuche.node', import.meta.url));
-
-/** Whether the native addon was built. */
-export const nativeBuilt = (): boolean => existsSync(addonPath());
+/** Whether there are native kernels: built here, or from a platform package. */
+export const nativeBuilt = (): boolean => addonPath() !== null;
 
 const warned = new Set<string>();
 
@@ -46,11 +43,12 @@ export class CpuBackend implements Backend {
   readonly fill?: NonNullable<Backend['fill']>;
 
   constructor() {
-    if (!nativeBuilt()) throw new TiefsucheError('BACKEND', 'the native kernels are not built', { hint: 'Run `npm run build:native`; it needs a C++ compiler.' });
+    const path = addonPath();
+    if (path === null) throw new TiefsucheError('BACKEND', 'the native kernels are not built', { hint: `Run \`${buildLine}\`; it needs a C++ compiler.` });
     try {
-      this.addon = createRequire(import.meta.url)(addonPath()) as Addon;
+      this.addon = createRequire(import.meta.url)(path) as Addon;
     } catch (cause) {
-      throw new TiefsucheError('BACKEND', `the native kernels do not load: ${(cause as Error).message}`, { cause, hint: 'Build them again with `npm run build:native`.' });
+      throw new TiefsucheError('BACKEND', `the native kernels do not load: ${(cause as Error).message}`, { cause, hint: `Build them again with \`${buildLine}\`.` });
     }
     this.names = this.addon.kernels();
     this.ids = new Map(this.names.map((name, i) => [name, i]));
