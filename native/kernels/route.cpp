@@ -79,6 +79,7 @@ TS_INLINE float rowSum(const float* x, int64_t n) {
 
 /** One document: scores (n, E) → its loss and dscores. `scratch`: 3E. */
 float balance(const float* scores, float* dscores, int64_t n, int64_t E, int64_t K, float coefficient, float* scratch) {
+  if (n == 0) return 0;
   float *f = scratch, *P = f + E, *choice = P + E;
   clearRow(f, 2 * E);
   for (int64_t t = 0; t < n; t++) {
