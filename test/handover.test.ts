@@ -37,6 +37,27 @@ test('TRL gets the model, the rows with prompt and completion apart, the setting
   assert.ok(['model/model.safetensors', 'model/tokenizer.json', 'model/config.json', 'README.md', 'requirements.txt', 'data/test.jsonl'].every((f) => existsSync(join(out, f))));
 });
 
+test('a run that ends with reinforcement is handed over as that: problems with what judges them, reward.py, the settings', () => {
+  const place = join(folder, 'grpo'), trained = tiefsuche('train', join(recipe, '..', 'grpo.yaml'), '--run', 'reinforced', '--set', 'stages.0.steps=2', '--set', 'stages.1.steps=1', '--json');
+  assert.equal(trained.status, 0, trained.err);
+  const handed = tiefsuche('handover', 'reinforced', '--to', 'trl', '--nodes', '1', '--gpus', '3', '--steps', '6', '--out', place);
+  assert.equal(handed.status, 0, handed.err);
+  const yaml = parse(read('grpo.yaml', place)) as Record<string, unknown>;
+  assert.deepEqual(['reward_funcs', 'num_generations', 'max_completion_length', 'scale_rewards', 'beta', 'epsilon_high', 'max_steps', 'learning_rate'].map((key) => yaml[key]), [['reward.score'], 4, 64, 'none', 0, 0.28, 6, 0.001]);
+  const each = Number(yaml['per_device_train_batch_size']) * Number(yaml['gradient_accumulation_steps']);
+  assert.deepEqual([each, each * 3 % 4], [8, 0], '16 completions do not fall to three processes in whole groups; 24 do');
+  const rows = read('data/train.jsonl', place).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.equal(rows.length, 6 * 4);
+  assert.ok(rows.every((r) => r['verifier'] === 'choice' && r['thinks'] === true && /^\w+day$/.test(String(r['expected']))));
+  assert.match(read('reward.py', place), /def score\(completion_ids, [\s\S]*\nLONGEST, MARGIN = 64, 0\n$/);
+  assert.match(read('start.sh', place), /-m trl\.scripts\.grpo --config grpo\.yaml/);
+  assert.equal((JSON.parse(read('handover.json', place)) as { method: string }).method, 'grpo');
+  const earlier = join(folder, 'sft');
+  assert.equal(tiefsuche('handover', 'reinforced', '--to', 'trl', '--method', 'sft', '--out', earlier).status, 0);
+  assert.ok(existsSync(join(earlier, 'sft.yaml')) && !existsSync(join(earlier, 'reward.py')));
+  assert.match(tiefsuche('handover', 'calendar', '--to', 'trl', '--method', 'grpo', '--out', join(folder, 'y')).err, /has no stage of grpo/);
+});
+
 test('what came back is a run that grew from the other, with metrics, and with energy only as far as it is known', () => {
   const early = tiefsuche('import', out, '--run', 'back');
   assert.match(early.err, /cost\.json.*has it finished/s);

@@ -22,7 +22,7 @@ import { ReferencePolicy, k3 } from './reference-policy.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { Updater } from './updater.ts';
 
-const schema = z.strictObject({
+export const grpoSchema = z.strictObject({
   data: problemsSchema,
   steps: z.int().min(1),
   prompts: z.int().min(1).default(24),
@@ -70,7 +70,7 @@ export function overlongPunishment(length: number, longest: number, margin: numb
 
 export const grpo = defineMethod({
   name: 'grpo',
-  schema,
+  schema: grpoSchema,
   async start({ language, arena, seed, cancel, folder, rollout: makeRollout }, settings) {
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
     const schedule = scheduleOf(settings.schedule), data = await withFiles(settings.data, folder);

@@ -37,7 +37,7 @@ export async function bringBack(folder: string, name: string, home: string, watt
   try {
     const run = createRun(name, home, (made) => writeFileAtomic(made.recipe, recipeText(name, handed))), lock = lockRun(run.attempts, name);
     await exportFolder(source, run.final, 'F32');
-    const final = await hashFolder(run.final), seconds = cost.ended - cost.started, joules = energyOf(cost, watts), { prices, grid } = readPrices(home), recipe = JSON.parse(JSON.stringify({ handed_to: handed.to, from: handed.run, nodes: handed.nodes, settings: readFileSync(join(folder, 'sft.yaml'), 'utf8') }));
+    const final = await hashFolder(run.final), seconds = cost.ended - cost.started, joules = energyOf(cost, watts), { prices, grid } = readPrices(home), recipe = JSON.parse(JSON.stringify({ handed_to: handed.to, from: handed.run, nodes: handed.nodes, settings: readFileSync(join(folder, `${handed.method}.yaml`), 'utf8') }));
     const count = source.specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : s.shape.reduce((a, b) => a * b, 1)), 0);
     const ledger = beginAttempt({
       run: run.id, name, attempt: lock.attempt, why: `trained by ${handed.to} elsewhere, from ${handed.run}`, resumed_from: null, seeds: {}, recipe,
@@ -46,12 +46,12 @@ export async function bringBack(folder: string, name: string, home: string, watt
       code: codeFacts(), hardware: { elsewhere: true, nodes: cost.nodes, gpus_per_node: cost.gpus_per_node }, prices, grid_g_per_kwh: grid,
       meters: { used: [{ name: joules.method, grade: joules.grade, covers: 'all nodes of the job', formula: joules.note ?? 'as the job reported it' }], refused: [] },
     }, home);
-    const rows = metricsRows(state.log_history), { metrics } = MetricsFile.open(run.metrics, -1), step = state.global_step;
+    const stage = `0.${handed.method}`, rows = metricsRows(state.log_history, stage), { metrics } = MetricsFile.open(run.metrics, -1), step = state.global_step;
     for (const row of rows) metrics.append(row);
     metrics.flush();
     metrics.close();
     const trained = Math.max(state.num_input_tokens_seen ?? 0, ...state.log_history.map((h) => Number(h['num_tokens'] ?? 0)));
-    ledger.tick({ step, phase: 'train', stage: '0.sft', tokens: { trained, sampled: 0 }, loss: rows.findLast((r) => typeof r['loss'] === 'number')?.['loss'] as number ?? null, flop: { model: state.total_flos ?? 0, recompute: 0, sampling: 0 }, seconds, cpu_seconds: 0, joules: [joules] });
+    ledger.tick({ step, phase: 'train', stage, tokens: { trained, sampled: 0 }, loss: rows.findLast((r) => typeof r['loss'] === 'number')?.['loss'] as number ?? null, flop: { model: state.total_flos ?? 0, recompute: 0, sampling: 0 }, seconds, cpu_seconds: 0, joules: [joules] });
     ledger.end({ outcome: 'completed', step, checkpoint_sha256: final.sha256, error: null });
     logCheckpoint(run, { what: 'final', step, ...final });
     writeFileAtomic(run.summary, `${JSON.stringify(summaryOf(run, step, {}, home), null, 1)}\n`);
@@ -90,12 +90,15 @@ function energyOf({ joules, nodes, started, ended }: z.output<typeof costSchema>
 }
 
 /** TRL's log, its names in ours: one row a step. */
-function metricsRows(history: z.output<typeof stateSchema>['log_history']): MetricsRow[] {
-  const names: Readonly<Record<string, string>> = { loss: 'loss', learning_rate: 'learning_rate', grad_norm: 'grad_norm', eval_loss: 'heldout_loss' }, rows = new Map<number, MetricsRow>();
+function metricsRows(history: z.output<typeof stateSchema>['log_history'], stage: string): MetricsRow[] {
+  const names: Readonly<Record<string, string>> = {
+    loss: 'loss', learning_rate: 'learning_rate', grad_norm: 'grad_norm', eval_loss: 'heldout_loss',
+    reward: 'reward', frac_reward_zero_std: 'dead_groups', entropy: 'entropy', kl: 'kl', 'completions/mean_length': 'length', 'completions/clipped_ratio': 'cut_off',
+  }, rows = new Map<number, MetricsRow>();
   for (const entry of history) {
     const step = Number(entry['step']);
     if (!Number.isInteger(step)) continue;
-    const row = rows.get(step) ?? { step, stage: '0.sft' };
+    const row = rows.get(step) ?? { step, stage };
     for (const [theirs, ours] of Object.entries(names)) if (typeof entry[theirs] === 'number') row[ours] = entry[theirs];
     rows.set(step, row);
   }

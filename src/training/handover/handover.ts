@@ -25,12 +25,17 @@ export interface Handover {
   readonly processes: number;
   /** Steps to train there; those of the recipe by default. */
   readonly steps?: number | undefined;
+  /** Which stage: the last of this method; by default the last that the other side knows. */
+  readonly method?: string | undefined;
 }
+
+/** What was written: of which method of training, if it is about training, and lines for the README. */
+export interface Written { readonly method?: string; readonly readme: readonly string[] }
 
 export interface Side {
   readonly name: string;
-  /** Writes its files into the folder that holds model/ already; returns the lines of the README that are about it. */
-  write(handover: Handover, place: string): Promise<readonly string[]>;
+  /** Writes its files into the folder that holds model/ already. */
+  write(handover: Handover, place: string): Promise<Written>;
 }
 
 export const sides: readonly Side[] = [trl, vllm];
@@ -38,6 +43,8 @@ export const sides: readonly Side[] = [trl, vllm];
 /** What handover.json says. */
 export const handedSchema = z.strictObject({
   to: z.string(), run: z.string(), run_id: z.string(), nodes: z.int().min(1), gpus_per_node: z.int().min(0), processes: z.int().min(1),
+  /** How it is trained there; its settings are METHOD.yaml. */
+  method: z.string().regex(/^[a-z]+$/).default('sft'),
   /** Files of model/ and their hashes, and the hash of all. */
   model: z.strictObject({ sha256: z.string(), files: z.record(z.string(), z.string()) }),
 });
@@ -47,9 +54,9 @@ export async function handOver(handover: Handover, side: Side, out: string): Pro
   await writeFolderAtomic(out, async (place) => {
     const source = openExportSource(run.final);
     try { await exportFolder(source, join(place, 'model'), 'F32'); } finally { source.close(); }
-    const lines = await side.write(handover, place), { sha256, files } = await hashFolder(join(place, 'model'));
-    const handed: z.output<typeof handedSchema> = { to: side.name, run: run.name, run_id: run.id, nodes, gpus_per_node: gpus, processes, model: { sha256, files: Object.fromEntries(Object.entries(files).map(([name, file]) => [name, file.sha256])) } };
+    const { method, readme } = await side.write(handover, place), { sha256, files } = await hashFolder(join(place, 'model'));
+    const handed: z.input<typeof handedSchema> = { to: side.name, run: run.name, run_id: run.id, nodes, gpus_per_node: gpus, processes, ...(method !== undefined && { method }), model: { sha256, files: Object.fromEntries(Object.entries(files).map(([name, file]) => [name, file.sha256])) } };
     writeFileSync(join(place, 'handover.json'), `${JSON.stringify(handed, null, 1)}\n`);
-    writeFileSync(join(place, 'README.md'), [`# ${run.name}, handed over to ${side.name}`, '', `Made by tiefsuche from the run \`${run.name}\` (${run.id}). Copy this folder to where all nodes see it.`, '', ...lines, ''].join('\n'));
+    writeFileSync(join(place, 'README.md'), [`# ${run.name}, handed over to ${side.name}`, '', `Made by tiefsuche from the run \`${run.name}\` (${run.id}). Copy this folder to where all nodes see it.`, '', ...readme, ''].join('\n'));
   });
 }

@@ -27,6 +27,6 @@ export const vllm: Side = {
     ];
     writeFileSync(join(place, 'job.sbatch'), `${[...slurmHead({ name: run.name, nodes, gpus }), 'cd "$SLURM_SUBMIT_DIR"', ...work].join('\n')}\n`);
     writeFileSync(join(place, 'start.sh'), `#!/usr/bin/env bash\n# On one machine with ${gpus} GPUs.\nset -euo pipefail\ncd "$(dirname "$0")"\nexec ${serve.replace(`--pipeline-parallel-size ${nodes}`, '--pipeline-parallel-size 1')}\n`, { mode: 0o755 });
-    return ['Serving with [vLLM](https://github.com/vllm-project/vllm), OpenAI\'s API on port 8000 of the first node, reachable from there only: put your own proxy with TLS and keys before it.', '', '    pip install vllm', '    sbatch job.sbatch          # or ./start.sh on one machine'];
+    return { readme: ['Serving with [vLLM](https://github.com/vllm-project/vllm), OpenAI\'s API on port 8000 of the first node, reachable from there only: put your own proxy with TLS and keys before it.', '', '    pip install vllm', '    sbatch job.sbatch          # or ./start.sh on one machine'] };
   },
 };
