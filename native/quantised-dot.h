@@ -144,80 +144,67 @@ void dotPanel(int tokens, int64_t blocks, int64_t K, const uint8_t* panel, const
 
 TS_INLINE __m256i four(const int8_t* q) { int32_t bytes; memcpy(&bytes, q, 4); return _mm256_set1_epi32(bytes); }
 
-/** Eight rows of the panel (half 0 or 1): all of K for up to four tokens. */
+/** Sixteen rows as two halves of eight, all of K, for up to four tokens: what is broadcast of a token serves both halves, and
+ *  a block's sums, one register for each token and half, stay in registers. */
 template <int TOKENS, Few TYPE>
-TS_INLINE void dotHalf(int half, int64_t blocks, int64_t K, const uint8_t* panel, const Activations& x, V16* sums) {
+void dotTokens(int, int64_t blocks, int64_t K, const uint8_t* panel, const Activations& x, V16* sums) {
   constexpr int HIGH = highBits(TYPE);
-  constexpr bool Q8 = TYPE == Few::Q8, Q6K = TYPE == Few::Q6K, MX4 = TYPE == Few::MX4;
+  constexpr bool Q8 = TYPE == Few::Q8, Q6K = TYPE == Few::Q6K, MX4 = TYPE == Few::MX4, NARROW = HIGH == 0 && !Q8 && !MX4;
   const uint8_t* scales = panel + blocks * blockBytes(TYPE);
   const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1), mask = _mm256_set1_epi8((1 << HIGH) - 1);
-  vf acc[TOKENS];
-  for (int t = 0; t < TOKENS; t++) acc[t] = vset(0);
+  vf acc[TOKENS][2];
+  for (int t = 0; t < TOKENS; t++) acc[t][0] = acc[t][1] = vset(0);
   for (int64_t b = 0; b < blocks; b++) {
-    const uint8_t* w = panel + b * blockBytes(TYPE) + 32 * half;
-    const auto words = [&](int at) TS_LAMBDA { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + at)); };
-    if (half == 0) fetchAhead<STREAM<TYPE>>(panel, b);
-    const Scales s = scalesOf<TYPE>(scales, b, half);
-    // Sums of products: in 16 bits (q4) or 32; q6k has one for each half of the block.
-    __m256i total[TOKENS], second[TOKENS];
-    for (int t = 0; t < TOKENS; t++) {
-      const int64_t at = t * blocks + b;
-      total[t] = Q6K ? _mm256_set1_epi32(-32 * x.halves[2 * at]) : MX4 ? _mm256_set1_epi32(-12 * x.sums[at]) : _mm256_setzero_si256();
-      second[t] = Q6K ? _mm256_set1_epi32(-32 * x.halves[2 * at + 1]) : _mm256_setzero_si256();
-    }
-    const __m256i highA = HIGH > 0 ? words(256) : low, highB = HIGH == 2 ? words(320) : highA;
-    for (int g = 0; g < 4; g++) {
-      const __m256i raw = words(64 * g);
-      if constexpr (Q8) {  // |w| · (x with w's sign): 128 · 127 · 2 fits 16 bits
-        const __m256i flip = _mm256_set1_epi8(static_cast<char>(0x80));
-        const __m256i wa = _mm256_xor_si256(raw, flip), wb = _mm256_xor_si256(words(64 * g + 256), flip);
-        const __m256i aa = _mm256_abs_epi8(wa), ab = _mm256_abs_epi8(wb);
-        for (int t = 0; t < TOKENS; t++) {
-          const int8_t* q = x.quants + t * K + b * 32 + 4 * g;
-          const __m256i pa = _mm256_maddubs_epi16(aa, _mm256_sign_epi8(four(q), wa)), pb = _mm256_maddubs_epi16(ab, _mm256_sign_epi8(four(q + 16), wb));
-          total[t] = _mm256_add_epi32(total[t], _mm256_add_epi32(_mm256_madd_epi16(pa, ones), _mm256_madd_epi16(pb, ones)));
-        }
-      } else {
-        __m256i wa = _mm256_and_si256(raw, low), wb = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
-        if constexpr (MX4) {
-          const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(FP4_ABOVE)));
-          wa = _mm256_shuffle_epi8(table, wa);
-          wb = _mm256_shuffle_epi8(table, wb);
-        }
-        if constexpr (HIGH > 0) {
-          const auto more = [&](__m256i high, int shift) TS_LAMBDA {
-            return _mm256_slli_epi32(_mm256_and_si256(_mm256_srl_epi32(high, _mm_cvtsi32_si128(shift)), mask), 4);
-          };
-          wa = _mm256_or_si256(wa, more(highA, HIGH * g));
-          wb = _mm256_or_si256(wb, more(highB, HIGH == 1 ? g + 4 : 2 * g));
+    fetchAhead<STREAM<TYPE>>(panel, b);
+    const uint8_t* w = panel + b * blockBytes(TYPE);
+    const auto words = [&](int at, int h) TS_LAMBDA { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + at + 32 * h)); };
+    // Sums of products: in 16 bits (eight of 15 · 127 · 2 fit together) or 32; q6k has one for each half of the block.
+    __m256i total[TOKENS][2], second[TOKENS][2];
+    for (int t = 0; t < TOKENS; t++)
+      for (int h = 0; h < 2; h++) total[t][h] = second[t][h] = _mm256_setzero_si256();
+#pragma GCC unroll 1  // unrolled, sums would leave their registers
+    for (int g = 0; g < 4; g++)
+      for (int part = 0; part < 2; part++) {  // k = 4g … and 16 + 4g …: the low and the high halves of the bytes
+        __m256i w8[2], size[2];
+        for (int h = 0; h < 2; h++) {
+          const __m256i raw = words(64 * g + (Q8 ? 256 * part : 0), h);
+          if constexpr (Q8) {  // |w| · (x with w's sign): 128 · 127 · 2 fits 16 bits
+            w8[h] = _mm256_xor_si256(raw, _mm256_set1_epi8(static_cast<char>(0x80)));
+            size[h] = _mm256_abs_epi8(w8[h]);
+            continue;
+          }
+          w8[h] = _mm256_and_si256(part ? _mm256_srli_epi16(raw, 4) : raw, low);
+          if constexpr (MX4) w8[h] = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(FP4_ABOVE))), w8[h]);
+          if constexpr (HIGH > 0) {
+            const __m256i high = words(HIGH == 2 && part ? 320 : 256, h);
+            w8[h] = _mm256_or_si256(w8[h], _mm256_slli_epi32(_mm256_and_si256(_mm256_srl_epi32(high, _mm_cvtsi32_si128(HIGH == 1 ? g + 4 * part : 2 * g)), mask), 4));
+          }
         }
         for (int t = 0; t < TOKENS; t++) {
-          const int8_t* q = x.quants + t * K + b * 32 + 4 * g;
-          const __m256i pa = _mm256_maddubs_epi16(wa, four(q)), pb = _mm256_maddubs_epi16(wb, four(q + 16));
-          if constexpr (HIGH == 0 && !MX4) total[t] = _mm256_add_epi16(total[t], _mm256_add_epi16(pa, pb));  // eight of 15 · 127 · 2 fit together
-          else if constexpr (HIGH == 1 || MX4) total[t] = _mm256_add_epi32(total[t], _mm256_madd_epi16(_mm256_add_epi16(pa, pb), ones));
-          else {
-            total[t] = _mm256_add_epi32(total[t], _mm256_madd_epi16(pa, ones));
-            second[t] = _mm256_add_epi32(second[t], _mm256_madd_epi16(pb, ones));
+          const __m256i q = four(x.quants + t * K + b * 32 + 16 * part + 4 * g);
+          for (int h = 0; h < 2; h++) {
+            const __m256i product = Q8 ? _mm256_maddubs_epi16(size[h], _mm256_sign_epi8(q, w8[h])) : _mm256_maddubs_epi16(w8[h], q);
+            __m256i& sum = Q6K && part ? second[t][h] : total[t][h];
+            if constexpr (NARROW) sum = _mm256_add_epi16(sum, product);
+            else sum = _mm256_add_epi32(sum, _mm256_madd_epi16(product, ones));
           }
         }
       }
-    }
-    for (int t = 0; t < TOKENS; t++) {
-      const int64_t at = t * blocks + b;
-      const vf scale = vset(x.scales[at]);
-      acc[t] = vfma(s.first * scale, (vf)_mm256_cvtepi32_ps(HIGH > 0 || Q8 || MX4 ? total[t] : _mm256_madd_epi16(total[t], ones)), acc[t]);
-      if constexpr (Q6K) acc[t] = vfma(s.second * scale, (vf)_mm256_cvtepi32_ps(second[t]), acc[t]);
-      else if constexpr (!Q8 && !MX4) acc[t] = vfma(s.second, vset(x.scaledSums[at]), acc[t]);
+    for (int h = 0; h < 2; h++) {
+      const Scales s = scalesOf<TYPE>(scales, b, h);
+      for (int t = 0; t < TOKENS; t++) {
+        const int64_t at = t * blocks + b;
+        const vf scale = vset(x.scales[at]);
+        __m256i first = NARROW ? _mm256_madd_epi16(total[t][h], ones) : total[t][h];
+        if constexpr (Q6K) first = _mm256_sub_epi32(first, _mm256_set1_epi32(32 * x.halves[2 * at]));
+        if constexpr (MX4) first = _mm256_sub_epi32(first, _mm256_set1_epi32(12 * x.sums[at]));
+        acc[t][h] = vfma(s.first * scale, (vf)_mm256_cvtepi32_ps(first), acc[t][h]);
+        if constexpr (Q6K) acc[t][h] = vfma(s.second * scale, (vf)_mm256_cvtepi32_ps(_mm256_sub_epi32(second[t][h], _mm256_set1_epi32(32 * x.halves[2 * at + 1]))), acc[t][h]);
+        else if constexpr (!Q8 && !MX4) acc[t][h] = vfma(s.second, vset(x.scaledSums[at]), acc[t][h]);
+      }
     }
   }
-  for (int t = 0; t < TOKENS; t++) sums[t].v[half] = acc[t];
-}
-
-template <int TOKENS, Few TYPE>
-void dotTokens(int, int64_t blocks, int64_t K, const uint8_t* panel, const Activations& x, V16* sums) {
-  dotHalf<TOKENS, TYPE>(0, blocks, K, panel, x, sums);
-  dotHalf<TOKENS, TYPE>(1, blocks, K, panel, x, sums);
+  for (int t = 0; t < TOKENS; t++) { sums[t].v[0] = acc[t][0]; sums[t].v[1] = acc[t][1]; }
 }
 template <Few TYPE>
 void dotPanel(int tokens, int64_t blocks, int64_t K, const uint8_t* panel, const Activations& x, V16* sums) {
