@@ -1,6 +1,6 @@
 // What others notice of a busy server. While it reads a prompt of 4,000 tokens: how long /health takes to answer, and the
 // longest gap in a stream that runs beside it. While one chat streams: what a trainer at low priority, in a process of its
-// own as the studio starts it, loses of its steps; in turns of ten seconds, without and with the chat.
+// own as the studio starts it, loses of its steps; in turns of eight seconds, without and with the chat.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,7 +35,7 @@ async function besideAPrompt(server: Server, n: number): Promise<{ health: numbe
   }
   const seconds = (performance.now() - begun) / 1000, { usage } = await long, from = begun, to = performance.now();
   running.stop();
-  const { at, begun: origin } = await running.answer, during = at.filter((t) => t + origin >= from && t + origin <= to);
+  const { at } = await running.answer, origin = running.begun, during = at.filter((t) => t + origin >= from && t + origin <= to);
   return { health, gaps: gaps(during), promptTokens: usage.prompt_tokens, seconds };
 }
 
@@ -46,7 +46,7 @@ async function stepsDuring(metrics: string, work: () => Promise<unknown>): Promi
   return (readMetrics(metrics).length - before) / ((performance.now() - begun) / 1000);
 }
 
-const turnSeconds = 10;
+const turnSeconds = 8;
 
 async function besideATrainer(server: Server, home: string, threads: number, turns: number): Promise<{ alone: number[]; beside: number[]; chatTokensPerSecond: number[]; chatAlone: number }> {
   const metrics = join(home, 'runs', 'quickstart', 'metrics.jsonl');

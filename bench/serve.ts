@@ -1,25 +1,32 @@
 // The server as its clients see it: time to the first token, tokens a second together, and the time between two tokens
 // of a stream, at 1, 8 and 32 streams; and what HTTP costs: processor time of the server's main thread, which computes
 // nothing, over that of all its other threads (Linux: /proc/PID/task). The client of the measurement is this process.
-// With `pairs` our engine and llama.cpp behind the same server take turns on one file: ours, theirs, theirs, ours, …
+// With `pairs` it takes turns with llama.cpp on the same file: ours, theirs, theirs, ours, … Theirs is llama.cpp itself,
+// without HTTP (peers/serve-llama.js); --engine llama measures llama.cpp behind our server.
 
 import { basename } from 'node:path';
 import { cpus } from 'node:os';
+import { llamaFolder } from '../src/evaluation/other-engines.ts';
 import { busySeconds, median } from './machine.ts';
+import { Peer } from './peer.ts';
 import { type Server, startServer } from './server-process.ts';
 
 const newTokens = 64;
 
 /** When the pieces of a streamed answer came, in ms from `begun`. */
-interface Streamed { readonly begun: number; readonly at: readonly number[]; readonly tokens: number }
+interface Streamed { readonly at: readonly number[]; readonly tokens: number }
+interface Question { readonly content: string; readonly seed: number; readonly tokens: number }
+
+/** Who is asked; `cpu`: processor seconds of HTTP and of the rest. */
+interface Side { readonly name: string; ask(questions: readonly Question[]): Promise<readonly Streamed[]>; cpu(): { readonly main: number; readonly rest: number }; stop(): void | Promise<void> }
 
 /** Begins one answer; `stop` leaves it with what has come. */
-export function stream(server: Server, question: { readonly content: string; readonly seed: number; readonly tokens: number }): { readonly answer: Promise<Streamed>; stop(): void } {
-  const leaving = new AbortController();
-  return { answer: readStream(server, question, leaving.signal), stop: () => leaving.abort() };
+export function stream(server: Server, question: Question): { readonly begun: number; readonly answer: Promise<Streamed>; stop(): void } {
+  const leaving = new AbortController(), begun = performance.now();
+  return { begun, answer: readStream(server, question, leaving.signal), stop: () => leaving.abort() };
 }
 
-async function readStream({ url, model }: Server, { content, seed, tokens }: { content: string; seed: number; tokens: number }, signal: AbortSignal): Promise<Streamed> {
+async function readStream({ url, model }: Server, { content, seed, tokens }: Question, signal: AbortSignal): Promise<Streamed> {
   const begun = performance.now();
   const answer = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST', headers: { 'Content-Type': 'application/json' },
@@ -41,7 +48,7 @@ async function readStream({ url, model }: Server, { content, seed, tokens }: { c
       if (choice?.delta.content || choice?.delta.reasoning) at.push(now); // a piece for every token, but where one ends inside a character
     }
   }
-  return { begun, at, tokens: counted };
+  return { at, tokens: counted };
 }
 
 export const gaps = (at: readonly number[]): number[] => at.slice(1).map((t, i) => t - at[i]!);
@@ -62,13 +69,13 @@ class Tally {
   private others = 0;
   private seconds = 0;
 
-  async round(server: Server, streams: number, round: number): Promise<void> {
-    const before = server.cpu(), own = process.cpuUsage(), busy = busySeconds(), begun = performance.now();
-    const answers = await Promise.all(Array.from({ length: streams }, (_, i) => {
-      const seed = 1000 * streams + 100 * round + i;
-      return stream(server, { seed, tokens: newTokens, content: `Question ${seed}: tell me in a few sentences how bread is made, step by step, and what can go wrong.` }).answer;
+  async round(side: Side, streams: number, round: number): Promise<void> {
+    const before = side.cpu(), own = process.cpuUsage(), busy = busySeconds(), begun = performance.now();
+    const answers = await side.ask(Array.from({ length: streams }, (_, i) => {
+      const seed = 10_000 * streams + 100 * round + i;
+      return { seed, tokens: newTokens, content: `Question ${seed}: tell me in a few sentences how bread is made, step by step, and what can go wrong.` };
     }));
-    const seconds = (performance.now() - begun) / 1000, used = server.cpu(), mine = process.cpuUsage(own), tokens = answers.reduce((n, a) => n + a.tokens, 0);
+    const seconds = (performance.now() - begun) / 1000, used = side.cpu(), mine = process.cpuUsage(own), tokens = answers.reduce((n, a) => n + a.tokens, 0);
     for (const { at } of answers) { this.firsts.push(at[0]!); this.between.push(...gaps(at)); }
     const http = used.main - before.main, engine = used.rest - before.rest;
     this.rates.push(tokens / seconds);
@@ -84,7 +91,7 @@ class Tally {
     return {
       first_token_ms: { p50: quantile(firsts, 0.5), p95: quantile(firsts, 0.95) }, tokens_per_s: Number(median(rates).toFixed(1)), rounds: rates.length,
       between_tokens_ms: { p50: quantile(between, 0.5), p95: quantile(between, 0.95), p99: quantile(between, 0.99) },
-      http_cpu_ms_per_1000_tokens: per1000(http), engine_cpu_ms_per_1000_tokens: per1000(engine), http_share: Number((http / engine).toFixed(4)),
+      ...(engine > 0 && { http_cpu_ms_per_1000_tokens: per1000(http), engine_cpu_ms_per_1000_tokens: per1000(engine), http_share: Number((http / engine).toFixed(4)) }),
       other_load: Number(Math.max(0, others / (seconds * cpus().length)).toFixed(2)),
     };
   }
@@ -92,21 +99,37 @@ class Tally {
 
 const loads = [1, 8, 32];
 
+async function openServer(file: string, threads: number, engine: string): Promise<Side> {
+  const server = await startServer(file, { threads, engine, args: ['--slots', '32', '--context', '512'] });
+  return { name: engine, ask: (questions) => Promise.all(questions.map((question) => stream(server, question).answer)), cpu: () => server.cpu(), stop: () => server.stop() };
+}
+
+async function openLlama(file: string, threads: number): Promise<Side> {
+  const peer = new Peer(process.execPath, 'serve-llama.js', [file, String(threads), llamaFolder]);
+  const { peer: name } = await peer.ready;
+  return { name: String(name), ask: async (questions) => (await peer.ask(JSON.stringify(questions)))['answers'] as Streamed[], cpu: () => ({ main: 0, rest: 0 }), stop: () => peer.close() };
+}
+
 export async function benchServe(file: string, { threads, engine, rounds, pairs }: { threads: number; engine: string; rounds: number; pairs: number | null }): Promise<Record<string, unknown>> {
-  const open = (name: string): Promise<Server> => startServer(file, { threads, args: ['--slots', '32', '--context', '512', '--engine', name] });
-  const servers = pairs === null ? [await open(engine)] : [await open('tiefsuche'), await open('llama')], tallies = servers.map(() => loads.map(() => new Tally()));
+  const sides = [await openServer(file, threads, engine), ...(pairs === null ? [] : [await openLlama(file, threads)])], tallies = sides.map(() => loads.map(() => new Tally()));
   // A server runs for weeks: its code is compiled before anything is counted.
-  for (const server of servers) for (let i = 0; i < 3; i++) await new Tally().round(server, 8, 0);
+  for (const side of sides) for (let i = 0; i < 2; i++) await new Tally().round(side, 8, 0);
   for (let round = 0; round < (pairs ?? rounds); round++) {
     for (const [l, streams] of loads.entries()) {
-      const order = round % 2 === 0 ? servers : [...servers].reverse();
-      for (const server of order) await tallies[servers.indexOf(server)]![l]!.round(server, streams, round);
+      const order = round % 2 === 0 ? sides : [...sides].reverse();
+      for (const side of order) {
+        const tally = tallies[sides.indexOf(side)]![l]!;
+        for (let again = 0; again < (streams === 1 ? 3 : 1); again++) await tally.round(side, streams, 10 * round + again);
+        process.stderr.write(`round ${round + 1}, ${side.name}, ${streams} at once: ${tally.rates.at(-1)!.toFixed(1)} tokens/s\n`);
+      }
     }
   }
-  for (const server of servers) await server.stop();
+  for (const side of sides) await side.stop();
   const results = tallies.map((tally) => Object.fromEntries(loads.map((n, l) => [`streams_${n}`, tally[l]!.result()])));
   const head = { what: 'serve', model: basename(file), threads, new_tokens: newTokens };
   if (pairs === null) return { ...head, engine, ...results[0] };
-  const ratios = Object.fromEntries(loads.map((n, l) => [`ratio_${n}`, tallies[0]![l]!.rates.map((rate, i) => Number((rate / tallies[1]![l]!.rates[i]!).toFixed(3)))]));
-  return { ...head, peer: 'llama.cpp behind the same server', ...ratios, ours: results[0], theirs: results[1] };
+  const peer = `${sides[1]!.name}, without HTTP`;
+  const rates = (t: number, l: number): readonly number[] => tallies[t]![l]!.rates;
+  const ratios = Object.fromEntries(loads.map((n, l) => [`ratio_${n}`, rates(0, l).map((rate, i) => Number((rate / rates(1, l)[i]!).toFixed(3)))]));
+  return { ...head, peer, ...ratios, ours: results[0], theirs: results[1] };
 }

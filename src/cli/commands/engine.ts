@@ -4,19 +4,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
+import { llamaPackages } from '../../evaluation/llama-packages.ts';
 import { type Gpu, chosenGpu, gpus, llamaFolder, rememberGpu } from '../../evaluation/other-engines.ts';
 import type { Command } from '../command.ts';
-
-/** The packages with llama.cpp's binaries for this platform: the processor's always, and those of a graphics card if asked for. */
-function platformPackages(gpu: Gpu | null): string[] {
-  const { platform, arch } = process, names: Readonly<Record<string, string>> = { 'linux-x64': 'linux-x64', 'linux-arm64': 'linux-arm64', 'darwin-arm64': 'mac-arm64-metal', 'darwin-x64': 'mac-x64', 'win32-x64': 'win-x64', 'win32-arm64': 'win-arm64' };
-  const name = names[`${platform}-${arch}`];
-  if (name === undefined) throw new TiefsucheError('UNSUPPORTED', `there is no llama.cpp binary for ${platform} on ${arch}`, { hint: 'Exports are proven by our engine alone there; the proof says so.' });
-  if (gpu === null) return [`@node-llama-cpp/${name}`];
-  if (!name.endsWith('-x64') || platform === 'darwin') throw new TiefsucheError('UNSUPPORTED', `there is no llama.cpp binary with ${gpu} for ${platform} on ${arch}`, { hint: 'There are some for Linux and Windows on x64. Leave --gpu out for the processor.' });
-  // CUDA's kernels for older cards are in a package of their own.
-  return [name, `${name}-${gpu}`, ...(gpu === 'cuda' ? [`${name}-cuda-ext`] : [])].map((p) => `@node-llama-cpp/${p}`);
-}
 
 export const engine: Command = {
   name: 'engine',
@@ -30,11 +20,11 @@ export const engine: Command = {
   ],
   run({ args, options, json, terminal }) {
     const { gpu: asked = null } = options as { gpu?: Gpu }, { dependencies } = JSON.parse(readFileSync(join(llamaFolder, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }, version = dependencies['node-llama-cpp']!;
-    const installed = (gpu: Gpu | null): boolean => ['node-llama-cpp', ...platformPackages(gpu)].every((p) => existsSync(join(llamaFolder, 'node_modules', p)));
+    const installed = (gpu: Gpu | null): boolean => ['node-llama-cpp', ...llamaPackages(gpu)].every((p) => existsSync(join(llamaFolder, 'node_modules', p)));
     if (args[0] === 'install') {
       if (!installed(asked)) {
         // --omit=optional leaves all platforms and GPUs out; those that are needed are named, and checked against the lockfile.
-        const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm', command = ['install', '--no-save', '--omit=optional', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', ...platformPackages(asked).map((p) => `${p}@${version}`)];
+        const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm', command = ['install', '--no-save', '--omit=optional', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund', ...llamaPackages(asked).map((p) => `${p}@${version}`)];
         const { status, error } = spawnSync(npm, command, { cwd: llamaFolder, stdio: ['ignore', json ? 'ignore' : 2, 2], shell: process.platform === 'win32' });
         if (error || status !== 0) throw new TiefsucheError('NOT_FOUND', `npm could not install llama.cpp into ${llamaFolder}${error ? ` (${error.message})` : ''}`, { hint: 'Check the network or npm\'s registry settings, then run it again.' });
       }
