@@ -1,4 +1,4 @@
-// npm run bench -- train|generate|load|serve|serve-beside|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
+// npm run bench -- train|generate|load|serve|serve-prompt|serve-trainer|gemm|ledger …: one JSON line on stdout with --json, a table otherwise.
 // --record also appends that line to bench/results/.
 // --peer PYTHON lets the peer of bench/peers take turns with us in the same run (see peers/README.md).
 
@@ -21,7 +21,7 @@ npm run bench -- generate --model qwen3-0.6b --format Q8_0|Q4_K|… [--file GGUF
 npm run bench -- specialise --file GGUF --seeds 1,2,3 [--peer PYTHON] [--threads 2] [--json]
 npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginning SEED] [--before] [--json]
 npm run bench -- serve --file GGUF|FOLDER [--engine tiefsuche|llama] [--rounds 1] [--pairs 3] [--threads 2] [--json]
-npm run bench -- serve-beside --file GGUF|FOLDER [--rounds 1] [--threads 2] [--json]
+npm run bench -- serve-prompt|serve-trainer --file GGUF|FOLDER [--rounds 1] [--threads 2] [--json]
 npm run bench -- load --model smollm2-135m|qwen3-0.6b [--threads 2] [--peer PYTHON] [--pairs 5] [--json]
 npm run bench -- gemm [--threads 1] [--json]
 npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]
@@ -45,7 +45,8 @@ async function run(): Promise<Record<string, unknown>> {
   if (what === 'specialise' && values.file && values.seeds) return (await import('./specialise.ts')).specialiseSeeds(values.file, values.seeds.split(',').map(Number), { python: values.peer, threads, extra: positionals.slice(1) });
   if (what === 'specialise' && values.run && values.peer) return (await import('./specialise.ts')).peerSpecialise(values.run, { python: values.peer, threads, ownBeginning: values['own-beginning'], before: values.before });
   if (what === 'serve' && values.file) return (await import('./serve.ts')).benchServe(values.file, { threads, engine: values.engine, rounds: Number(values.rounds), pairs: values.pairs === undefined ? null : Number(values.pairs) });
-  if (what === 'serve-beside' && values.file) return (await import('./serve-beside.ts')).benchBeside(values.file, { threads, rounds: Number(values.rounds) });
+  if (what === 'serve-prompt' && values.file) return (await import('./serve-beside.ts')).benchBesidePrompt(values.file, { threads, rounds: Number(values.rounds) });
+  if (what === 'serve-trainer' && values.file) return (await import('./serve-beside.ts')).benchBesideTrainer(values.file, { threads, rounds: Number(values.rounds) });
   if (what === 'load' && benchModels[model]) return (await import('./load.ts')).benchLoad(model, { threads, python: values.peer, rounds: pairs, place: values.place });
   if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
   if (what === 'ledger' && benchModels[model]) return (await import('./ledger.ts')).benchLedger(model, { threads, steps: Number(values.steps) });

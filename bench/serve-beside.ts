@@ -46,7 +46,7 @@ async function stepsDuring(metrics: string, work: () => Promise<unknown>): Promi
   return (readMetrics(metrics).length - before) / ((performance.now() - begun) / 1000);
 }
 
-const turnSeconds = 8;
+const turnSeconds = 8, serverArgs = ['--slots', '4', '--context', '8192'];
 
 async function besideATrainer(server: Server, home: string, threads: number, turns: number): Promise<{ alone: number[]; beside: number[]; chatTokensPerSecond: number[]; chatAlone: number }> {
   const metrics = join(home, 'runs', 'quickstart', 'metrics.jsonl');
@@ -57,7 +57,7 @@ async function besideATrainer(server: Server, home: string, threads: number, tur
     return tokens / ((performance.now() - begun) / 1000);
   };
   const chatAlone = await chat(1), alone: number[] = [], beside: number[] = [], chatTokensPerSecond: number[] = [];
-  const trainer: ChildProcess = spawn(process.execPath, ['--import', 'tsx', join(packageRoot(), 'src', 'cli', 'main.ts'), 'train', 'quickstart'], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, TIEFSUCHE_HOME: home, TIEFSUCHE_THREADS: String(threads) } });
+  const trainer: ChildProcess = spawn(process.execPath, ['--import', 'tsx', join(packageRoot(), 'src', 'cli', 'main.ts'), 'train', join(packageRoot(), 'recipes', 'quickstart.yaml')], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, TIEFSUCHE_HOME: home, TIEFSUCHE_THREADS: String(threads) } });
   setPriority(trainer.pid!, 10);
   try {
     while (readMetrics(metrics).length < 20) {
@@ -77,9 +77,10 @@ async function besideATrainer(server: Server, home: string, threads: number, tur
   return { alone, beside, chatTokensPerSecond, chatAlone };
 }
 
-export async function benchBeside(file: string, { threads, rounds }: { threads: number; rounds: number }): Promise<Record<string, unknown>> {
-  const home = mkdtempSync(join(tmpdir(), 'tiefsuche-bench-')); // the server looks there for runs that train
-  const server = await startServer(file, { threads, args: ['--slots', '4', '--context', '8192'], home }), health: number[] = [], between: number[] = [], speeds: number[] = [];
+type Settings = { readonly threads: number; readonly rounds: number };
+
+export async function benchBesidePrompt(file: string, { threads, rounds }: Settings): Promise<Record<string, unknown>> {
+  const server = await startServer(file, { threads, args: serverArgs }), health: number[] = [], between: number[] = [], speeds: number[] = [];
   let promptTokens = 0;
   try {
     await stream(server, { content: 'Hello', seed: 0, tokens: 64 }).answer;
@@ -90,12 +91,20 @@ export async function benchBeside(file: string, { threads, rounds }: { threads: 
       speeds.push(seen.promptTokens / seen.seconds);
       ({ promptTokens } = seen);
     }
-    const trainer = await besideATrainer(server, home, threads, 2), lost = trainer.alone.map((rate, i) => 1 - trainer.beside[i]! / rate);
+    const told = (ms: readonly number[]): Record<string, number> => ({ n: ms.length, p50: quantile(ms, 0.5), p99: quantile(ms, 0.99), max: quantile(ms, 1) });
+    return { what: 'serve-prompt', model: basename(file), threads, prompt_tokens: promptTokens, prompt_tokens_per_s: round(median(speeds)), health_ms: told(health), stream_gap_ms: told(between) };
+  } finally {
+    await server.stop();
+  }
+}
+
+export async function benchBesideTrainer(file: string, { threads, rounds }: Settings): Promise<Record<string, unknown>> {
+  const home = mkdtempSync(join(tmpdir(), 'tiefsuche-bench-')), server = await startServer(file, { threads, args: serverArgs, home }); // it looks there for runs that train
+  try {
+    const { alone, beside, chatTokensPerSecond, chatAlone } = await besideATrainer(server, home, threads, 1 + rounds);
     return {
-      what: 'beside', model: basename(file), threads, prompt_tokens: promptTokens, prompt_tokens_per_s: round(median(speeds)),
-      health_ms: { n: health.length, p50: quantile(health, 0.5), p99: quantile(health, 0.99), max: quantile(health, 1) }, stream_gap_ms: { n: between.length, p50: quantile(between, 0.5), p99: quantile(between, 0.99), max: quantile(between, 1) },
-      trainer_steps_per_s: { alone: trainer.alone.map((x) => round(x, 2)), beside_a_chat: trainer.beside.map((x) => round(x, 2)) }, trainer_loses: lost.map((x) => round(x, 3)),
-      chat_tokens_per_s: { alone: round(trainer.chatAlone), beside_a_trainer: trainer.chatTokensPerSecond.map((x) => round(x)) },
+      what: 'serve-trainer', model: basename(file), threads, trainer_steps_per_s: { alone: alone.map((x) => round(x, 2)), beside_a_chat: beside.map((x) => round(x, 2)) }, trainer_loses: alone.map((rate, i) => round(1 - beside[i]! / rate, 3)),
+      chat_tokens_per_s: { alone: round(chatAlone), beside_a_trainer: chatTokensPerSecond.map((x) => round(x)) },
     };
   } finally {
     await server.stop();

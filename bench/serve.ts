@@ -113,7 +113,7 @@ async function openLlama(file: string, threads: number): Promise<Side> {
 export async function benchServe(file: string, { threads, engine, rounds, pairs }: { threads: number; engine: string; rounds: number; pairs: number | null }): Promise<Record<string, unknown>> {
   const sides = [await openServer(file, threads, engine), ...(pairs === null ? [] : [await openLlama(file, threads)])], tallies = sides.map(() => loads.map(() => new Tally()));
   // A server runs for weeks: its code is compiled before anything is counted.
-  for (const side of sides) for (let i = 0; i < 2; i++) await new Tally().round(side, 8, 0);
+  for (const side of sides) for (let i = 0; i < (pairs === null ? 2 : 1); i++) await new Tally().round(side, 8, 0);
   for (let round = 0; round < (pairs ?? rounds); round++) {
     for (const [l, streams] of loads.entries()) {
       const order = round % 2 === 0 ? sides : [...sides].reverse();
