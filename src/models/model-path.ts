@@ -6,18 +6,20 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
 import { homeFolder, runsFolder } from '../home.ts';
 import { isCheckpoint, latestCheckpoint } from './formats/checkpoint-folder.ts';
+import { ggufPartPaths } from './formats/gguf-parts.ts';
 import { nearest } from '../nearest.ts';
 import { readRecord } from './record.ts';
 
 export const modelsFolder = (home: string = homeFolder()): string => join(home, 'models');
 
-/** The Hugging Face folder, checkpoint or GGUF file at a path: the file itself, or the only one in a folder without config.json. */
+/** The Hugging Face folder, checkpoint or GGUF file at a path: the file itself, or the only one (or the first of its parts) in a folder without config.json. */
 export function modelAt(path: string): string | null {
   if (!existsSync(path)) return null;
   if (!statSync(path).isDirectory()) return path.endsWith('.gguf') ? path : null;
   if (existsSync(join(path, 'config.json')) || isCheckpoint(path)) return path;
   const files = readdirSync(path).filter((n) => n.endsWith('.gguf') && !n.startsWith('.'));
-  return files.length === 1 ? join(path, files[0]!) : null;
+  const first = files.sort()[0];
+  return first !== undefined && ggufPartPaths(first).length === files.length && ggufPartPaths(first)[0] === first ? join(path, first) : null;
 }
 
 /** Everything in the models folder that can be opened, by name. */

@@ -5,16 +5,20 @@ import { createHash } from 'node:crypto';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { temporaryHome } from '../ledger/testing/sample-run.ts';
+import { exportGguf } from './export-gguf.ts';
+import { openExportSource } from './export-source.ts';
+import { openModelFiles } from './load.ts';
 import { resolveModelPath } from './model-path.ts';
 import { pull, type PullOptions } from './pull.ts';
 import { readRecord } from './record.ts';
 import { parseHubReference } from './sources/hub.ts';
 import { askedWait } from './sources/patient-fetch.ts';
+import { splitGguf } from './testing/split-gguf.ts';
 import { openHubServer } from './testing/hub-server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)), real = join(root, 'test/data/tiny-rl-arithmetic-sequence');
@@ -41,6 +45,26 @@ test('a folder comes with what a model needs and nothing else; it is recorded, f
   assert.ok(again.kept && !hub.requests.slice(before).some((r) => r.path.includes('model.safetensors')));
   assert.deepEqual(readdirSync(join(home, 'models')), ['tiny']);
   await assert.rejects(pulling(home, real, { name: 'tiny', licence: () => 'mit' }), { code: 'EXISTS' });
+});
+
+test('a GGUF model in parts comes whole, from the hub and from a disk, and is one model', async () => {
+  const place = temporaryHome(), whole = join(place, 'tiny.Q8_0.gguf'), source = openExportSource(real);
+  try { await exportGguf(source, whole, 'Q8_0'); } finally { source.close(); }
+  const parts = splitGguf(whole), names = parts.map((p) => basename(p)), offered = Object.fromEntries(parts.map((p, i) => [names[i]!, new Uint8Array(readFileSync(p))]));
+  const store = await openHubServer({ repo: 'house/parts', files: { ...offered, 'README.md': Buffer.from('---\nlicense: mit\n---\n') }, licence: 'mit' }), home = temporaryHome();
+  try {
+    const { path, name } = await pull('hf:house/parts:q8_0', { home, env: { HF_ENDPOINT: store.url }, patience });
+    assert.deepEqual([name, basename(path), resolveModelPath('tiny.Q8_0', home, home)], ['tiny.Q8_0', names[0], path]);
+    const [one, several] = [openModelFiles(whole), openModelFiles(path)];
+    assert.deepEqual([...several.weights.tensors.keys()], [...one.weights.tensors.keys()]);
+    for (const tensor of one.weights.tensors.keys()) assert.deepEqual(several.weights.readBytes(tensor), one.weights.readBytes(tensor), tensor);
+    for (const opened of [one, several]) opened.close();
+  } finally {
+    await store.close();
+  }
+  assert.equal((await pull(parts[1], { home, name: 'from-disk', licence: () => 'mit' })).record.files.length, 2);
+  rmSync(parts[1]);
+  await assert.rejects(pull(parts[0], { home, name: 'half', licence: () => 'mit' }), { code: 'NOT_FOUND', message: /tiny\.Q8_0-00002-of-00002\.gguf/ });
 });
 
 test('a token goes to the hub and to nobody it redirects to', async () => {

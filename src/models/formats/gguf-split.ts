@@ -5,18 +5,9 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
 import { formatError, quoted } from './format-error.ts';
+import { ggufPartPaths, mostParts } from './gguf-parts.ts';
 import { type GgufEntry, type GgufFile, readGguf } from './gguf.ts';
 import { missingTensor } from './safetensors.ts';
-
-const partName = /-(\d{5})-of-(\d{5})\.gguf$/;
-const mostParts = 1000;
-
-/** Paths of all parts of a model, given one of them; the path itself where there are none. */
-export function ggufPartPaths(path: string): string[] {
-  const [name, , count] = partName.exec(path) ?? [], parts = Number(count);
-  if (name === undefined || parts < 1 || parts > mostParts) return [path];
-  return Array.from({ length: parts }, (_, i) => `${path.slice(0, -name.length)}-${String(i + 1).padStart(5, '0')}-of-${count}.gguf`);
-}
 
 /** Opens a file, and where it is the first of several parts, all of them as one. Close it when done. */
 export function readGgufParts(path: string): GgufFile {

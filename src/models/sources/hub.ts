@@ -5,6 +5,7 @@
 import { listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub';
 import { TiefsucheError } from '../../errors.ts';
 import { architectureOf } from '../index.ts';
+import { ggufPartPaths, withoutPart } from '../formats/gguf-parts.ts';
 import { download } from './download.ts';
 import { patientFetch } from './patient-fetch.ts';
 import type { Offer, OfferedFile, Source } from './source.ts';
@@ -51,7 +52,7 @@ export const hub: Source = {
     const chosen = file === undefined ? await folderFiles(repo, listed, read) : ggufFiles(repo, listed, file);
     return {
       source: `hf:${repo}${file === undefined ? '' : `:${chosen[0]!.path}`}`, revision: commit, licence: licenceOf(info.cardData, info.tags),
-      name: file === undefined ? repo.split('/')[1]! : baseName(chosen[0]!.path).replace(/\.gguf$/, ''),
+      name: file === undefined ? repo.split('/')[1]! : withoutPart(baseName(chosen[0]!.path)),
       files: chosen.map((entry): OfferedFile => ({
         name: baseName(entry.path), bytes: entry.lfs?.size ?? entry.size,
         fetch: (to, onBytes) => download({
@@ -87,13 +88,15 @@ async function folderFiles(repo: string, listed: readonly ListFileEntry[], read:
 /** The file named, in full or by what only one name contains (such as Q4_K_M); with the papers beside it. */
 function ggufFiles(repo: string, listed: readonly ListFileEntry[], file: string): ListFileEntry[] {
   const ggufs = listed.filter((e) => e.path.endsWith('.gguf')), exact = ggufs.find((e) => e.path === file);
-  const near = exact ? [exact] : ggufs.filter((e) => e.path.toLowerCase().includes(file.toLowerCase()));
+  const named = exact ? [exact] : ggufs.filter((e) => e.path.toLowerCase().includes(file.toLowerCase()));
+  const parts = named.length === 0 ? [] : ggufPartPaths(named[0]!.path), near = named.every((e) => parts.includes(e.path)) ? named.slice(0, 1) : named; // parts of one model count once
   if (near.length !== 1) {
     throw new TiefsucheError(near.length === 0 ? 'NOT_FOUND' : 'USAGE', near.length === 0 ? `${repo} has no GGUF file "${file}"` : `"${file}" stands for several files of ${repo}`,
       { hint: (near.length === 0 ? ggufs : near).length === 0 ? 'Without a file name the whole model folder is taken.' : `There are ${(near.length === 0 ? ggufs : near).map((e) => e.path).join(', ')}.` });
   }
-  if (/-\d{5}-of-\d{5}\.gguf$/.test(near[0]!.path)) throw new TiefsucheError('UNSUPPORTED', `${near[0]!.path} is one part of a split GGUF file`, { hint: 'Take a file in one part, or the model\'s folder.' });
-  return [near[0]!, ...listed.filter((e) => papers.test(e.path))];
+  const all = parts.map((path) => ggufs.find((e) => e.path === path)), missing = parts.filter((_, i) => !all[i]);
+  if (missing.length > 0) throw new TiefsucheError('FORMAT', `of the ${parts.length} parts of ${near[0]!.path} the repository lacks ${missing.join(', ')}`, { hint: 'Report it to its publisher, or take another file.' });
+  return [...all.map((e) => e!), ...listed.filter((e) => papers.test(e.path))];
 }
 
 /** What the card says; "other" with the name it gives. */

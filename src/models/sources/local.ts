@@ -5,6 +5,7 @@ import { closeSync, createReadStream, existsSync, fsyncSync, openSync, readdirSy
 import { basename, dirname, join, resolve } from 'node:path';
 import { TiefsucheError } from '../../errors.ts';
 import { diskError, writeFully } from '../../durable-file.ts';
+import { ggufPartPaths, withoutPart } from '../formats/gguf-parts.ts';
 import { licenceBeside } from '../licence.ts';
 import type { Stored } from './download.ts';
 import type { OfferedFile, Source } from './source.ts';
@@ -20,9 +21,11 @@ export const local: Source = {
     const path = resolve(text), folder = statSync(path).isDirectory();
     if (!folder && !path.endsWith('.gguf')) throw new TiefsucheError('USAGE', `${path} is neither a GGUF file nor a model folder`, { hint: 'For safetensors name the folder that holds config.json.' });
     if (folder && !existsSync(join(path, 'config.json'))) throw new TiefsucheError('USAGE', `${path} has no config.json`, { hint: 'Name the folder that holds config.json, or a GGUF file.' });
-    const names = folder ? readdirSync(path).filter((n) => taken.test(n)).sort() : [basename(path)], at = folder ? path : dirname(path);
+    const names = folder ? readdirSync(path).filter((n) => taken.test(n)).sort() : ggufPartPaths(basename(path)), at = folder ? path : dirname(path);
+    const missing = names.filter((n) => !existsSync(join(at, n)));
+    if (missing.length > 0) throw new TiefsucheError('NOT_FOUND', `${path} is one of ${names.length} parts, and these are missing: ${missing.join(', ')}`, { hint: 'Put all parts into one folder.' });
     return {
-      source: path, revision: null, name: basename(path).replace(/\.gguf$/, ''), licence: licenceBeside(path),
+      source: path, revision: null, name: withoutPart(basename(path)), licence: licenceBeside(path),
       files: names.map((name) => offeredFile(join(at, name), name, sha256)),
     };
   },
