@@ -2,18 +2,21 @@
 
 import type { ChatChunk } from '../src/serving/chat-response.ts';
 import type { ChatRequest } from '../src/serving/chat-request.ts';
+import type { AuditPurged, AuditReport } from '../src/serving/routes/audit.ts';
 import type { ChatList } from '../src/serving/routes/chats.ts';
 import type { Count } from '../src/serving/routes/count.ts';
+import type { OwnErased } from '../src/serving/routes/own.ts';
 import type { RunDetail } from '../src/serving/routes/run.ts';
 import type { RunSamples } from '../src/serving/routes/run-samples.ts';
 import type { RunList } from '../src/serving/routes/runs.ts';
 import type { Shelf } from '../src/serving/routes/shelf.ts';
 import type { Studio } from '../src/serving/routes/studio.ts';
+import type { NewKey, Users } from '../src/serving/routes/users.ts';
 import type { Conversation } from '../src/serving/studio/conversation.ts';
 import type { RunMetrics } from '../src/serving/studio/run-report.ts';
 import type { StudioSettings } from '../src/serving/studio/settings.ts';
 
-export type { ChatChunk, ChatRequest, ChatList, Conversation, Count, RunDetail, RunList, RunMetrics, RunSamples, Shelf, Studio, StudioSettings };
+export type { AuditReport, ChatChunk, ChatRequest, ChatList, Conversation, Count, RunDetail, RunList, RunMetrics, RunSamples, Shelf, Studio, StudioSettings, Users };
 export type { Answer, Attachment, ConversationEntry, ConversationSettings, Question } from '../src/serving/studio/conversation.ts';
 export type { ShelfModel } from '../src/serving/studio/model-shelf.ts';
 export type { RunReport } from '../src/serving/studio/run-report.ts';
@@ -49,6 +52,8 @@ async function ask<T>(method: string, path: string, body?: unknown): Promise<T> 
 
 const part = encodeURIComponent;
 
+export type Role = Studio['user']['role'];
+
 export const api = {
   studio: () => ask<Studio>('GET', '/api/studio'),
   setStudio: (settings: StudioSettings) => ask<StudioSettings>('PUT', '/api/studio', settings),
@@ -71,6 +76,16 @@ export const api = {
   collectFeedback: () => ask<{ path: string; records: number; authors: number }>('POST', '/api/feedback', {}),
   ownFeedback: () => ask<{ records: readonly unknown[] }>('GET', '/api/feedback/own'),
   eraseFeedback: () => ask<{ erased: number }>('DELETE', '/api/feedback/own'),
+  eraseOwn: () => ask<OwnErased>('DELETE', '/api/own'),
+  changePassword: (old: string, changed: string) => ask<unknown>('POST', '/api/session/password', { old, new: changed }),
+  users: () => ask<Users>('GET', '/api/users'),
+  addUser: (user: { name: string; role: Role; password: string | null }) => ask<Users>('POST', '/api/users', user),
+  setRole: (name: string, role: Role) => ask<Users>('PATCH', `/api/users/${part(name)}`, { role }),
+  removeUser: (name: string, conversations: 'keep' | 'delete') => ask<Users>('DELETE', `/api/users/${part(name)}?conversations=${conversations}`),
+  addKey: (name: string, label: string) => ask<NewKey>('POST', `/api/users/${part(name)}/keys`, { label }),
+  revokeKey: (name: string, id: string) => ask<Users>('DELETE', `/api/users/${part(name)}/keys/${part(id)}`),
+  audit: (filter: { from: string; to: string; user: string }) => ask<AuditReport>('GET', `/api/audit?${new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== ''))}`),
+  purgeAudit: (before: string) => ask<AuditPurged>('DELETE', `/api/audit?before=${part(before)}`),
   count: (model: string, messages: ChatRequest['messages']) => ask<Count>('POST', '/api/count', { model, messages }),
 };
 

@@ -4,10 +4,11 @@ import type { JSX } from 'preact';
 import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { ChatPage } from './chat/chat-page.tsx';
-import { HouseDialog } from './house-dialog.tsx';
+import { HousePage } from './house/house-page.tsx';
 import { language, percent, t } from './i18n/index.ts';
 import { LoginPage } from './login-page.tsx';
 import { ModelsPage } from './models/models-page.tsx';
+import { OwnDialog } from './own-dialog.tsx';
 import { isOperator, runs, shelf, starts, studio, training, watchHouse } from './parts/house.ts';
 import { Icon, Mark } from './parts/icons.tsx';
 import { loginWanted, serverGone } from './parts/poll.ts';
@@ -15,8 +16,8 @@ import { goInstead, path, to } from './parts/route.ts';
 import './parts/theme.ts';
 import { RunsPage } from './runs/runs-page.tsx';
 
-const pages = { chat: ChatPage, runs: RunsPage, models: ModelsPage } as const;
-const names = { chat: 'nav.chat', runs: 'nav.runs', models: 'nav.models' } as const;
+const pages = { chat: ChatPage, runs: RunsPage, models: ModelsPage, house: HousePage } as const;
+const names = { chat: 'nav.chat', runs: 'nav.runs', models: 'nav.models', house: 'nav.house' } as const;
 type PageName = keyof typeof pages;
 
 const current = (): PageName => (path.value[0] !== undefined && path.value[0] in pages ? (path.value[0] as PageName) : 'chat');
@@ -56,7 +57,7 @@ export function App(): JSX.Element {
       </header>
       {serverGone.value && <p class="gone" role="status">{t('server.gone')}</p>}
       <main id="content" tabIndex={-1} class={`page-${page}`}><Page /></main>
-      {settings.value && <HouseDialog onClose={() => { settings.value = false; }} />}
+      {settings.value && <OwnDialog onClose={() => { settings.value = false; }} />}
     </>
   );
 }

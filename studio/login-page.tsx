@@ -3,7 +3,7 @@
 import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import { api } from './api.ts';
-import { t } from './i18n/index.ts';
+import { reasonOf, t } from './i18n/index.ts';
 import { Mark } from './parts/icons.tsx';
 import { loginWanted } from './parts/poll.ts';
 
@@ -14,7 +14,7 @@ export function LoginPage(): JSX.Element {
     try {
       await api.login(String(said.get('name')), String(said.get('password')));
       loginWanted.value = false;
-    } catch (error) { failed.value = (error as Error).message; }
+    } catch (error) { failed.value = reasonOf(error); }
   };
   return (
     <main class="login">

@@ -10,8 +10,7 @@ import OpenAI, { APIError } from 'openai';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { exportGguf } from '../src/models/export-gguf.ts';
 import { openExportSource } from '../src/models/export-source.ts';
-import { readAudit } from '../src/serving/audit.ts';
-import { type Running, killServers, startServer, stopServer } from './serving-process.ts';
+import { type Running, killServers, recordsIn, startServer, stopServer } from './serving-process.ts';
 
 const folder = fileURLToPath(new URL('fixtures/embedding', import.meta.url)), home = temporaryHome(), models = join(home, 'models');
 const { texts } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as { texts: { text: string; ids: number[]; last: number[]; mean: number[] }[] };
@@ -56,7 +55,7 @@ test('the vectors of transformers: last token and mean, from a folder and from t
   assert.deepEqual(ids.data[0]!.embedding, one.data[0]!.embedding);
   const shelf = (await client.models.list()).data as unknown as { id: string; embedding: unknown }[];
   assert.deepEqual(shelf.map((m) => [m.id, m.embedding]), [['last', { pooling: 'last', size: 32 }], ['mean', { pooling: 'mean', size: 32 }], ['first', null], ['small', null], ['last.gguf', { pooling: 'last', size: 32 }]]);
-  const records = [...readAudit(home)];
+  const records = await recordsIn(home);
   assert.ok(records.length === 11 && records.every((r) => r.finish[0] === 'embedding' && r.prompt_tokens > 0 && r.joules! > 0));
 });
 

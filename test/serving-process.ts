@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { openBackend } from '../src/engine/backends/open.ts';
 import { saveLanguageModel, textSide } from '../src/models/language-model.ts';
 import { Model } from '../src/models/model.ts';
+import { type AuditRecord, readAudit } from '../src/serving/audit.ts';
 import { trainTokenizer } from '../src/tokenizer/train.ts';
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
@@ -38,6 +39,13 @@ export async function stopServer({ child }: Running): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   child.kill('SIGTERM');
   return ((await once(child, 'exit')) as [number | null])[0];
+}
+
+/** What a server recorded of its answers. */
+export async function recordsIn(home: string): Promise<AuditRecord[]> {
+  const records: AuditRecord[] = [];
+  for await (const record of readAudit(home)) records.push(record);
+  return records;
 }
 
 export const qwenTemplate = readFileSync(new URL('data/chat-templates/Qwen-Qwen3-0.6B.jinja', import.meta.url), 'utf8');

@@ -14,6 +14,8 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { takeClaim } from '../src/ledger/claim.ts';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
+import { exportGguf } from '../src/models/export-gguf.ts';
+import { openExportSource } from '../src/models/export-source.ts';
 import { openBrowser } from './browser.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url)), home = temporaryHome();
@@ -45,6 +47,7 @@ const run = growingRun();
 before(async () => {
   cpSync(join(root, 'test/fixtures/thinker'), join(home, 'runs', 'small', 'final'), { recursive: true });
   writeFileSync(join(home, 'runs', 'small', 'run.json'), JSON.stringify({ id: 'small-abcdef', name: 'small' }));
+  writeFileSync(join(home, 'runs', 'small', 'metrics.jsonl'), Array.from({ length: 40 }, (_, i) => `${JSON.stringify({ step: i + 1, stage: '0.sft', loss: 0.5 })}\n`).join(''));
   run.grow(1, 50);
   assert.ok(existsSync(join(root, 'dist/studio/index.html')), 'the page was not built: node scripts/setup.js');
   server = spawn(process.execPath, ['--import', 'tsx', main, 'serve', 'small', '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TIEFSUCHE_HOME: home } });
@@ -185,12 +188,65 @@ test('a run: its curves move, and one scrubs through its thoughts', async () => 
   for (const name of ['growing', 'small']) await page.getByRole('checkbox', { name: `Choose ${name} to compare` }).check();
   await page.getByRole('button', { name: 'Compare' }).click();
   await page.locator('.legend li').nth(1).waitFor();
+  const loss2 = page.locator('.curve', { hasText: 'Loss' }).locator('.unseen');
+  await loss2.nth(1).waitFor({ state: 'attached' });
+  assert.match((await loss2.allInnerTexts()).join(' '), /growing: .*at step 60.*small: 0\.5 at step 40/s);
+  assert.match(await page.getByRole('region', { name: 'Outcomes' }).innerText(), /growing\s+training[^]*small/);
+  assert.deepEqual(await violations(page), []);
+});
+
+test('models: a file is added, loaded, unloaded and deleted; what is none is refused', async () => {
+  const source = openExportSource(join(root, 'test/fixtures/thinker')), file = join(home, 'plumb.gguf');
+  await exportGguf(source, file, 'F32');
+  source.close();
+  page.on('dialog', (d) => void d.accept());
+  await page.goto(`${url}/#/models`);
+  const card = page.locator('.shelf li', { hasText: 'plumb.gguf' }), picker = page.locator('input[type=file]'), act = (name: string) => card.getByRole('button', { name }).click();
+  await picker.setInputFiles({ name: 'none.gguf', mimeType: 'application/octet-stream', buffer: Buffer.from('no model at all') });
+  await page.getByRole('alert').waitFor();
+  assert.ok(!existsSync(join(home, 'models', 'none.gguf')));
+  await picker.setInputFiles(file);
+  await card.getByText('on disk').waitFor();
+  assert.equal(await page.getByRole('alert').count(), 0);
+  assert.match(await card.innerText(), /Parameters\s+50\.8k, llama[^]*Memory\s+fits/);
+  await act('Load');
+  await card.getByText('loaded', { exact: true }).waitFor();
+  await act('Unload');
+  await card.getByText('on disk').waitFor();
+  await act('Delete');
+  await card.waitFor({ state: 'detached' });
+  assert.ok(!existsSync(join(home, 'models', 'plumb.gguf')));
+  noise.splice(0, noise.length, ...noise.filter((line) => !/status of 400/.test(line))); // the browser notes the refusal
+});
+
+test('what is kept of oneself: how long, as one file, and its end', async () => {
+  await page.goto(`${url}/#/house`);
+  await page.getByLabel('Contact for questions').fill('ask@example.org');
+  await page.getByLabel('Delete conversations untouched').fill('30');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.').waitFor();
+  assert.deepEqual(await violations(page), []);
+  await page.goto(`${url}/#/chat`);
+  await page.locator('.notice', { hasText: 'ask@example.org' }).waitFor();
+  await page.locator('.chat-list li').first().waitFor();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByText('What lies untouched for 30 days is deleted.').waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Export all' }).click()]);
+  const all = JSON.parse(readFileSync(await download.path(), 'utf8')) as { user: string; conversations: { generated: boolean; conversation: { title: string } }[] };
+  assert.equal(all.user, 'local');
+  assert.ok(all.conversations.length >= 2 && all.conversations.every((c) => c.generated));
+  await page.getByRole('button', { name: 'Delete all' }).click();
+  await page.getByText(`Deleted: ${all.conversations.length}.`).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('searchbox').fill('');
+  await page.getByText('No conversations yet.').waitFor();
+  assert.ok(!existsSync(join(home, 'chats', 'local')));
 });
 
 test('German by the browser\'s language, dark, on a small screen; another language by choice', async () => {
   const german = await browser.newContext({ viewport: { width: 375, height: 720 }, locale: 'de-DE', colorScheme: 'dark' }), small = await german.newPage();
   listen(small);
-  for (const [path, word] of [['chat', 'Sie sprechen mit einem KI-System.'], ['runs', 'Läufe'], ['runs/growing', 'Zusehen, wie es denken lernt'], ['models', 'Ihr eigenes']] as const) {
+  for (const [path, word] of [['chat', 'Sie sprechen mit einem KI-System.'], ['runs', 'Läufe'], ['runs/growing', 'Zusehen, wie es denken lernt'], ['models', 'Ihr eigenes'], ['house/rules', 'Ansprechstelle'], ['house/users', 'Noch keine Nutzer'], ['house/audit', 'führt kein Protokoll']] as const) {
     await small.goto(`${url}/#/${path}`);
     await small.getByText(word).first().waitFor();
     assert.equal(await small.evaluate('document.documentElement.lang'), 'de');

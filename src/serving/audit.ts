@@ -3,20 +3,21 @@
 // may be kept a matter of deleting files. If a record cannot be written, it waits in memory, and no further answer is given
 // until it and those behind it are on disk.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, createReadStream, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { TiefsucheError } from '../errors.ts';
 import { homeFolder } from '../home.ts';
 
-const recordSchema = z.object({
+export const auditRecordSchema = z.object({
   time: z.string(), id: z.string(), user: z.string(), model: z.string(), weights_sha256: z.string().nullable(),
   choices: z.int(), prompt_tokens: z.int(), cached_tokens: z.int(), completion_tokens: z.int(), reasoning_tokens: z.int(),
   seconds: z.number(), joules: z.number().nullable(), energy_method: z.string(),
   finish: z.array(z.string()).describe('Of every choice: stop, length, tool_calls, client (it left), refused.'),
   messages: z.array(z.unknown()).optional(), answers: z.array(z.object({ thinking: z.string(), content: z.string(), calls: z.array(z.unknown()) })).optional(),
 });
-export type AuditRecord = z.output<typeof recordSchema>;
+export type AuditRecord = z.output<typeof auditRecordSchema>;
 
 export const auditFolder = (home: string = homeFolder()): string => join(home, 'audit');
 const dayFile = /^(\d{4}-\d{2}-\d{2})\.jsonl$/;
@@ -64,26 +65,51 @@ export class Audit {
   }
 }
 
-const days = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).filter((f) => dayFile.test(f)).sort() : []);
+/** The days that have records, in order. */
+export const auditDays = (home: string = homeFolder()): string[] => (existsSync(auditFolder(home)) ? readdirSync(auditFolder(home)).flatMap((f) => dayFile.exec(f)?.[1] ?? []).sort() : []);
 
-/** All records, oldest first; a line cut short by a crash is passed over. */
-export function* readAudit(home: string = homeFolder()): Generator<AuditRecord> {
-  for (const file of days(auditFolder(home))) {
-    for (const line of readFileSync(join(auditFolder(home), file), 'utf8').split('\n')) {
+const isDay = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().slice(0, 10) === text;
+
+function checkDay(text: string): void {
+  if (!isDay(text)) throw new TiefsucheError('USAGE', `"${text}" is no day`, { hint: 'Write it as 2026-01-31.' });
+}
+
+/** UTC days, both included. */
+export interface AuditFilter { readonly from?: string | undefined; readonly to?: string | undefined; readonly user?: string | undefined }
+
+/** Records, oldest first, line by line, so that a server goes on answering meanwhile; a line cut short by a crash is passed over. */
+export async function* readAudit(home: string = homeFolder(), { from = '0000-01-01', to = '9999-12-31', user }: AuditFilter = {}): AsyncGenerator<AuditRecord> {
+  for (const day of [from, to]) checkDay(day);
+  for (const day of auditDays(home)) {
+    if (day < from || day > to) continue;
+    for await (const line of createInterface({ input: createReadStream(join(auditFolder(home), `${day}.jsonl`)) })) {
       try {
-        const parsed = recordSchema.safeParse(JSON.parse(line));
-        if (parsed.success) yield parsed.data;
-      } catch { /* the last line of a server that was killed, or the end of the file */ }
+        const parsed = auditRecordSchema.safeParse(JSON.parse(line));
+        if (parsed.success && (user === undefined || parsed.data.user === user)) yield parsed.data;
+      } catch { /* the last line of a server that was killed */ }
     }
   }
 }
 
+export const auditSumSchema = z.object({ user: z.string(), model: z.string(), answers: z.int(), prompt_tokens: z.int(), completion_tokens: z.int(), seconds: z.number(), joules: z.number() });
+export type AuditSum = z.output<typeof auditSumSchema>;
+
+/** Sums by user and model. */
+export class AuditSums {
+  private readonly sums = new Map<string, AuditSum>();
+
+  add({ user, model, prompt_tokens, completion_tokens, seconds, joules }: AuditRecord): void {
+    const key = JSON.stringify([user, model]), sum = this.sums.get(key) ?? { user, model, answers: 0, prompt_tokens: 0, completion_tokens: 0, seconds: 0, joules: 0 };
+    this.sums.set(key, { ...sum, answers: sum.answers + 1, prompt_tokens: sum.prompt_tokens + prompt_tokens, completion_tokens: sum.completion_tokens + completion_tokens, seconds: sum.seconds + seconds, joules: sum.joules + (joules ?? 0) });
+  }
+
+  list(): AuditSum[] { return [...this.sums.values()].sort((a, b) => a.user.localeCompare(b.user) || a.model.localeCompare(b.model)); }
+}
+
 /** Deletes the records of all days before this one; says which. */
 export function purgeAudit(before: string, home: string = homeFolder()): string[] {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(before) || Number.isNaN(Date.parse(before)) || new Date(before).toISOString().slice(0, 10) !== before) {
-    throw new TiefsucheError('USAGE', `"${before}" is no day`, { hint: 'Write it as 2026-01-31.' });
-  }
-  const gone = days(auditFolder(home)).filter((f) => dayFile.exec(f)![1]! < before);
-  for (const file of gone) rmSync(join(auditFolder(home), file));
-  return gone.map((f) => dayFile.exec(f)![1]!);
+  checkDay(before);
+  const gone = auditDays(home).filter((day) => day < before);
+  for (const day of gone) rmSync(join(auditFolder(home), `${day}.jsonl`));
+  return gone;
 }

@@ -1,7 +1,7 @@
 // The models that are served, and those that are on their way. A model of a run that still trains is exchanged for the
 // newest checkpoint as soon as nobody waits for an answer of the old one.
 
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runsFolder } from '../home.ts';
 import { latestCheckpoint, stepOf } from '../models/formats/checkpoint-folder.ts';
@@ -45,9 +45,15 @@ export class ModelStore {
   }
 
   private async serve(id: string, path: string): Promise<ServedModel> {
-    const created = Math.floor(statSync(path).mtimeMs / 1000), weights = weightsHash(path);
+    const created = Math.floor((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) / 1000), weights = weightsHash(path);
     weights.catch(() => {}); // a checkpoint may be gone before anyone asks
-    const engine = await this.open(path), before = this.models.get(id);
+    let engine: Engine;
+    try { engine = await this.open(path); } catch (error) {
+      const newest = stepOf(path) === null || existsSync(path) ? null : newestOf(join(runsFolder(this.home), id));
+      if (newest === null || newest === path) throw error;
+      return this.serve(id, newest); // the run has saved again meanwhile, and this checkpoint had to go
+    }
+    const before = this.models.get(id);
     if (this.closed) {
       await engine.close();
       throw new Error('the server is stopping');

@@ -14,17 +14,23 @@ export interface User {
   readonly name: string;
   /** `user`: chat and own conversations. `operator`: models, runs and the audit, too. */
   readonly role: Role;
+  /** It is a program that holds a key. */
+  readonly byKey?: boolean;
 }
 
 /** Whoever sits at this machine, while it has no users. */
 export const localUser: User = { name: 'local', role: 'operator' };
 
-/** What one may do with a route: `anyone` needs no login. */
-export type Access = 'anyone' | Role;
+/**
+ * What one may do with a route: `anyone` needs no login; a `person` is who logged in, not who holds a key. Operators make
+ * keys in anyone's name, so what is private must not open to one.
+ */
+export type Access = 'anyone' | 'person' | Role;
 
 export function requireAccess(user: User | null, access: Access): void {
   if (access === 'anyone') return;
   if (!user) throw new ApiError(401, 'not_logged_in', 'this server has users: send a key (Authorization: Bearer …) or log in; `tiefsuche users key NAME` makes a key', { headers: { 'WWW-Authenticate': 'Bearer' } });
+  if (access === 'person' && user.byKey) throw new ApiError(403, 'login_only', `a key opens the models of this server and not the conversations of ${user.name}: log in on the page`);
   if (access === 'operator' && user.role !== 'operator') throw new ApiError(403, 'operator_only', `${user.name} may not do this: it is for operators`);
 }
 

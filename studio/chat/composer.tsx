@@ -4,23 +4,24 @@ import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { type Attachment, api } from '../api.ts';
-import { number, t } from '../i18n/index.ts';
+import { number, reasonOf, t } from '../i18n/index.ts';
 import { shelf } from '../parts/house.ts';
 import { Icon } from '../parts/icons.tsx';
+import { serverGone } from '../parts/poll.ts';
 import { acceptedFiles, textOf, withAttachments } from './attachments.ts';
-import { answering, chooseModel, contextUsed, conversation, live, send, stop } from './conversation.ts';
+import { answering, chooseModel, contextUsed, conversation, draft, live, send, stop, write } from './conversation.ts';
 import { SettingsDialog } from './settings-dialog.tsx';
 
 export function Composer(): JSX.Element {
-  const text = useSignal(''), files = useSignal<readonly Attachment[]>([]), failures = useSignal<readonly string[]>([]), settings = useSignal(false);
+  const files = useSignal<readonly Attachment[]>([]), failures = useSignal<readonly string[]>([]), settings = useSignal(false);
   const box = useRef<HTMLTextAreaElement>(null), picker = useRef<HTMLInputElement>(null), model = answering.value, busy = live.value !== null;
-  const loaded = model?.state === 'loaded', context = model?.context ?? null;
+  const loaded = model?.state === 'loaded', ready = loaded && !serverGone.value, context = model?.context ?? null;
 
   useEffect(() => { // as high as its text
     if (!box.current) return;
     box.current.style.height = 'auto';
     box.current.style.height = `${Math.min(box.current.scrollHeight, 240)}px`;
-  }, [text.value]);
+  }, [draft.value]);
   useEffect(() => {
     const key = (e: KeyboardEvent): void => { if (e.key === 'Escape' && live.value) stop(); };
     addEventListener('keydown', key);
@@ -36,15 +37,15 @@ export function Composer(): JSX.Element {
         if (!model || !loaded) continue;
         const { tokens } = await api.count(model.id, [{ role: 'user', content: withAttachments('', [added]) }]);
         files.value = files.value.map((f) => (f === added ? { ...f, tokens } : f));
-      } catch (error) { failures.value = [...failures.value, t('attach.failed', { name: file.name, error: (error as Error).message })]; }
+      } catch (error) { failures.value = [...failures.value, t('attach.failed', { name: file.name, error: reasonOf(error) })]; }
     }
     if (picker.current) picker.current.value = '';
   };
   const taken = files.value.reduce((n, f) => n + (f.tokens ?? 0), 0), toolong = context !== null && taken >= context;
   const go = (): void => {
-    if (busy || !loaded || toolong || (text.value.trim() === '' && files.value.length === 0)) return;
-    const [content, attachments] = [text.value.trim(), files.value];
-    text.value = '';
+    if (busy || !ready || toolong || (draft.value.trim() === '' && files.value.length === 0)) return;
+    const [content, attachments] = [draft.value.trim(), files.value];
+    write('');
     files.value = [];
     void send(content, attachments);
   };
@@ -62,15 +63,15 @@ export function Composer(): JSX.Element {
       {toolong && <p class="problem" role="alert">{t('attach.toolong', { tokens: number(taken), context: number(context) })}</p>}
       {failures.value.map((f, i) => <p key={i} class="problem" role="alert">{f}</p>)}
       <div class="composer-box">
-        <textarea ref={box} rows={1} aria-label={t('chat.ask')} placeholder={model ? t('chat.placeholder', { model: model.id }) : ''} value={text.value}
-          onInput={(e) => { text.value = e.currentTarget.value; }} onKeyDown={(e) => { if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); go(); } }} />
+        <textarea ref={box} rows={1} aria-label={t('chat.ask')} placeholder={model ? t('chat.placeholder', { model: model.id }) : ''} value={draft.value}
+          onInput={(e) => write(e.currentTarget.value)} onKeyDown={(e) => { if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); go(); } }} />
         <div class="composer-tools">
           <input ref={picker} type="file" multiple accept={acceptedFiles} class="unseen" tabIndex={-1} aria-label={t('chat.attach')} onChange={(e) => { void attach(e.currentTarget.files); }} />
           <button type="button" class="quiet" aria-label={t('chat.attach')} title={t('chat.attach')} onClick={() => picker.current?.click()}><Icon name="clip" /></button>
           <button type="button" class="quiet" aria-label={t('set.title')} title={t('set.title')} onClick={() => { settings.value = true; }}><Icon name="dials" /></button>
           <ModelChoice />
           {busy ? <button type="button" class="round" aria-label={t('chat.stop')} title={t('chat.stop')} onClick={stop}><Icon name="stop" /></button>
-            : <button class="round" aria-label={t('chat.send')} title={t('chat.send')} disabled={!loaded || toolong}><Icon name="send" /></button>}
+            : <button class="round" aria-label={t('chat.send')} title={t('chat.send')} disabled={!ready || toolong}><Icon name="send" /></button>}
         </div>
       </div>
       <p class="composer-foot">

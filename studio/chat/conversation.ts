@@ -1,11 +1,12 @@
 // The conversation that is open: what was said, and the answer that is on its way. Kept on the server after every change.
 
-import { batch, computed, signal } from '@preact/signals';
+import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import { type Answer, type Attachment, type ChatChunk, type ChatRequest, type Conversation, type ConversationEntry, type ConversationSettings, type Question, type ShelfModel, answerChunks, api } from '../api.ts';
-import { t } from '../i18n/index.ts';
+import { reasonOf, t } from '../i18n/index.ts';
 import { shelf } from '../parts/house.ts';
+import { loginWanted, serverGone, unreachable } from '../parts/poll.ts';
 import { remembered } from '../parts/remembered.ts';
-import { goInstead } from '../parts/route.ts';
+import { goInstead, path } from '../parts/route.ts';
 import { Announcer } from './announcer.ts';
 import { withAttachments } from './attachments.ts';
 
@@ -59,20 +60,62 @@ export async function open(id: string | undefined): Promise<void> {
   if (id === undefined) return;
   try {
     conversation.value = await api.chat(id);
-  } catch {
+  } catch (error) {
+    if (unreachable(error)) return void (reopen = id);
     conversation.value = empty();
     goInstead('chat');
   }
 }
 
+/** A conversation that was to be opened while the server was away. */
+let reopen: string | null = null;
+effect(() => {
+  if (serverGone.value || loginWanted.value || reopen === null) return;
+  const id = reopen;
+  reopen = null;
+  untracked(() => { void open(id); });
+});
+
 function change(part: Partial<Conversation>): void { conversation.value = { ...conversation.value, ...part, updated: now() }; }
 
-async function keep(): Promise<void> {
+/** One that could not be kept, as the server was away or wants to know who one is; once it is back, it will be. */
+let unkept: Conversation | null = null;
+
+async function keep(what: Conversation = conversation.value): Promise<void> {
+  if (what.messages.length === 0) return;
   try {
-    if (conversation.value.messages.length === 0) return;
-    await api.keepChat(conversation.value);
+    await api.keepChat(what);
+    if (unkept?.id === what.id) unkept = null;
     await refreshEntries();
-  } catch (error) { trouble.value = (error as Error).message; }
+  } catch (error) {
+    if (unreachable(error)) unkept = what;
+    else trouble.value = reasonOf(error);
+  }
+}
+
+effect(() => {
+  if (serverGone.value || loginWanted.value || unkept === null) return;
+  const { id } = unkept, last = unkept;
+  unkept = null;
+  untracked(() => { void keep(conversation.value.id === id ? conversation.value : last); });
+});
+
+/** What is being written, by conversation ('': a new one); it survives a reload, a login and a server that was away. */
+export const drafts = remembered<Readonly<Record<string, string>>>('drafts', {}, sessionStorage);
+const draftKey = (): string => (conversation.value.messages.length === 0 ? '' : conversation.value.id);
+export const draft = computed(() => drafts.value[draftKey()] ?? '');
+export function write(text: string): void {
+  const { [draftKey()]: _, ...others } = drafts.value;
+  drafts.value = text === '' ? others : { ...others, [draftKey()]: text };
+}
+
+/** After everything that was kept of oneself is gone. */
+export async function forgetAll(): Promise<void> {
+  drafts.value = {};
+  await open(undefined);
+  conversation.value = empty();
+  if (path.value[0] === 'chat') goInstead('chat');
+  await refreshEntries();
 }
 
 export async function set(settings: Partial<ConversationSettings>): Promise<void> {
@@ -84,7 +127,7 @@ export function chooseModel(id: string): void {
   lastModel.value = id;
   change({ model: id });
   const model = shelf.value?.models.find((m) => m.id === id);
-  if (model && model.state !== 'loaded' && model.state !== 'loading') void api.load(id).catch((error: unknown) => { trouble.value = (error as Error).message; });
+  if (model && model.state !== 'loaded' && model.state !== 'loading') void api.load(id).catch((error: unknown) => { trouble.value = reasonOf(error); });
 }
 
 export async function consent(given: boolean): Promise<void> {
@@ -196,7 +239,7 @@ async function answer({ after = [], seed, rating = null, probabilities = false }
     }
   } catch (error) {
     const stopped = aborter.signal.aborted;
-    said = { ...said, finish: stopped ? 'stopped' : 'failed', error: stopped ? null : (error as Error).message };
+    said = { ...said, finish: stopped ? 'stopped' : 'failed', error: stopped ? null : unreachable(error) ? t('server.lost') : reasonOf(error) };
   }
   announcer.end(said.finish === 'failed' ? t('turn.failed', { error: said.error ?? '' }) : t('live.done'));
   batch(() => {

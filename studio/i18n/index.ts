@@ -23,6 +23,12 @@ export function t(key: WordKey, values: Readonly<Record<string, string | number>
   return languages[language.value].words[key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
 }
 
+/** What went wrong, in the reader's language where it has words for it, else as the server said it. */
+export function reasonOf(error: unknown): string {
+  const { message, code = '' } = error as { message: string; code?: string }, key = `error.${code}`;
+  return key in en ? t(key as WordKey) : message;
+}
+
 export const number = (x: number, digits = 0): string => new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(x);
 /** Few digits, whatever the size. */
 export const figure = (x: number): string => new Intl.NumberFormat(locale(), { maximumSignificantDigits: 3 }).format(x);
@@ -30,6 +36,8 @@ export const compact = (x: number): string => new Intl.NumberFormat(locale(), { 
 export const percent = (x: number, digits = 0): string => new Intl.NumberFormat(locale(), { style: 'percent', maximumFractionDigits: digits }).format(x);
 export const euro = (x: number): string => new Intl.NumberFormat(locale(), { style: 'currency', currency: 'EUR', maximumFractionDigits: x < 0.01 ? 5 : x < 1 ? 3 : 2, minimumFractionDigits: 2 }).format(x);
 export const moment = (iso: string): string => new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso));
+/** A day of the record, which counts in UTC. */
+export const day = (iso: string): string => new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(iso));
 
 const units = (x: number, [base, ...bigger]: readonly string[], step: number): string => {
   let unit = base!, value = x;

@@ -5,7 +5,7 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { type ShelfModel, addModel, api } from '../api.ts';
 import { chooseModel } from '../chat/conversation.ts';
-import { bytes, compact, figure, number, percent, t } from '../i18n/index.ts';
+import { bytes, compact, figure, number, percent, reasonOf, t } from '../i18n/index.ts';
 import { isOperator, refreshHouse, shelf } from '../parts/house.ts';
 import { Icon } from '../parts/icons.tsx';
 import { go } from '../parts/route.ts';
@@ -18,7 +18,7 @@ export function ModelsPage(): JSX.Element {
     try {
       await addModel(file, (share) => { said.value = t('models.adding', { name: file.name, share: percent(share) }); });
       await refreshHouse();
-    } catch (error) { problem.value = (error as Error).message; }
+    } catch (error) { problem.value = reasonOf(error); }
     said.value = '';
   };
   const act = async (work: Promise<unknown>): Promise<void> => {
@@ -26,7 +26,7 @@ export function ModelsPage(): JSX.Element {
     try {
       await work;
       await refreshHouse();
-    } catch (error) { problem.value = (error as Error).message; }
+    } catch (error) { problem.value = reasonOf(error); }
   };
   return (
     <div class="sheet">

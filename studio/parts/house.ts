@@ -13,8 +13,16 @@ export const starts = signal<RunList['starts']>([]);
 export const isOperator = computed(() => studio.value?.user.role === 'operator');
 export const training = computed(() => runs.value?.find((r) => r.status === 'running') ?? null);
 
+/** Someone else is here, or nobody any more: nothing of who was here before stays in the page. */
+export function startOver(): void {
+  sessionStorage.clear();
+  location.reload();
+}
+
 export async function refreshHouse(): Promise<void> {
-  studio.value ??= await api.studio();
+  const me = await api.studio(); // first: roles and rules may change while one looks
+  if (studio.value && studio.value.user.name !== me.user.name) return startOver();
+  if (JSON.stringify(me) !== JSON.stringify(studio.value)) studio.value = me;
   const [models, { runs: all, starts: begun }] = await Promise.all([api.shelf(), isOperator.value ? api.runs() : { runs: [], starts: [] }]);
   shelf.value = models;
   runs.value = all;

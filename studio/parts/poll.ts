@@ -8,6 +8,17 @@ export const serverGone = signal(false);
 /** The server wants to know who one is. */
 export const loginWanted = signal(false);
 
+/** Whether a request failed as the server was not there, or wants to know anew who one is; what has polled will see it back. */
+export function unreachable(error: unknown): boolean {
+  if (error instanceof ServerError && error.status === 401) loginWanted.value = true;
+  else if (noConnection(error)) serverGone.value = true;
+  else return false;
+  return true;
+}
+
+/** A TypeError is what fetch throws without a connection, and what a stream throws whose connection breaks. */
+const noConnection = (error: unknown): boolean => (error instanceof ServerError ? error.status === 0 : error instanceof TypeError);
+
 /** @returns ends it */
 export function poll(work: () => Promise<number>): () => void {
   let ended = false, timer = 0;
@@ -17,10 +28,7 @@ export function poll(work: () => Promise<number>): () => void {
       if (!document.hidden) pause = await work();
       serverGone.value = false;
     } catch (error) {
-      if (error instanceof ServerError) {
-        serverGone.value = error.status === 0;
-        if (error.status === 401) loginWanted.value = true;
-      } else serverGone.value = error instanceof TypeError; // what fetch throws without a connection
+      if (!unreachable(error)) serverGone.value = false;
     }
     if (!ended) timer = window.setTimeout(() => { void turn(); }, pause);
   };

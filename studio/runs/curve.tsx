@@ -4,18 +4,21 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import { figure, number, t } from '../i18n/index.ts';
+import { figure, number, percent, t } from '../i18n/index.ts';
 import { theme } from '../parts/theme.ts';
 
 export interface Line {
   readonly name: string;
+  /** Which of the colours: a run has the same one in every curve. */
+  readonly colour: number;
   readonly steps: readonly number[];
   readonly values: readonly (number | null)[];
   /** Single measurements: points, nothing smoothed. */
   readonly points?: boolean;
 }
 
-interface CurveProps { readonly title: string; readonly lines: readonly Line[]; readonly at: number | null; readonly stages: readonly number[]; readonly onPick?: (step: number) => void; readonly share?: boolean }
+type Share = 'percent' | 'number';
+interface CurveProps { readonly title: string; readonly lines: readonly Line[]; readonly at: number | null; readonly stages: readonly number[]; readonly onPick?: (step: number) => void; /** It lies between 0 and 1. */ readonly share?: Share }
 
 const mostPoints = 1200, height = 132;
 export const lineColours = ['--line-1', '--line-2', '--line-3', '--line-4'] as const;
@@ -47,15 +50,15 @@ function dataOf(lines: readonly Line[]): uPlot.AlignedData {
 export function Curve({ title, lines, at, stages, onPick, share }: CurveProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null), plot = useRef<uPlot | null>(null), place = useRef({ at, stages, onPick });
   place.current = { at, stages, onPick };
-  const drawn = lines.map(thinned).filter((l) => l.values.some((v) => v !== null)), shape = drawn.map((l) => `${l.name}${l.points === true}`).join();
+  const drawn = lines.map(thinned).filter((l) => l.values.some((v) => v !== null)), shape = drawn.map((l) => `${l.name}${l.colour}${l.points === true}`).join();
 
   useEffect(() => {
     const element = box.current;
     if (!element || drawn.length === 0) return;
     const style = getComputedStyle(element), colour = (name: string): string => style.getPropertyValue(name).trim();
     const font = `11px ${colour('--sans')}`, axis = { stroke: colour('--ink-2'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font } satisfies uPlot.Axis;
-    const series = drawn.flatMap((line, i): uPlot.Series[] => {
-      const stroke = colour(lineColours[i % lineColours.length]!);
+    const series = drawn.flatMap((line): uPlot.Series[] => {
+      const stroke = colour(lineColours[line.colour % lineColours.length]!);
       return [
         line.points ? { stroke, width: 1.5, points: { show: true, size: 5, fill: stroke }, spanGaps: true } : { stroke: `color-mix(in srgb, ${stroke} 28%, transparent)`, width: 1, points: { show: false }, spanGaps: true },
         { stroke, width: 2, points: { show: false }, spanGaps: true },
@@ -82,7 +85,7 @@ export function Curve({ title, lines, at, stages, onPick, share }: CurveProps): 
     const made = plot.current = new uPlot({
       width: Math.max(120, element.clientWidth), height, padding: [8, 18, 0, 0], legend: { show: false }, cursor: { sync: { key: 'runs' }, y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { time: false }, ...(share && { y: { range: [0, 1] } }) },
-      axes: [{ ...axis, size: 24, values: (_, ticks) => ticks.map((x) => number(x)), space: 60 }, { ...axis, size: 46, space: 32, values: (_, ticks) => ticks.map((y) => figure(y)) }],
+      axes: [{ ...axis, size: 24, values: (_, ticks) => ticks.map((x) => number(x)), space: 60 }, { ...axis, size: 46, space: 32, values: (_, ticks) => ticks.map((y) => shown(y, share)) }],
       series: [{}, ...series], hooks: { draw: [marks] },
     }, dataOf(drawn), element);
     made.over.addEventListener('click', () => {
@@ -103,17 +106,18 @@ export function Curve({ title, lines, at, stages, onPick, share }: CurveProps): 
 
   return (
     <figure class="curve">
-      <figcaption>{title}{drawn.length === 1 && <strong>{lastOf(drawn[0]!)}</strong>}</figcaption>
+      <figcaption>{title}{drawn.length === 1 && <strong>{lastOf(drawn[0]!, share)}</strong>}</figcaption>
       {drawn.length === 0 ? <p class="aside">{t('curve.none')}</p> : <div class="curve-plot" ref={box} aria-hidden="true" />}
-      {drawn.map((line) => <p key={line.name} class="unseen">{summary(drawn.length > 1 ? `${title}, ${line.name}` : title, line)}</p>)}
+      {drawn.map((line) => <p key={line.name} class="unseen">{summary(drawn.length > 1 ? `${title}, ${line.name}` : title, line, share)}</p>)}
     </figure>
   );
 }
 
 const present = (values: readonly (number | null)[]): number[] => values.filter((v): v is number => v !== null);
-const lastOf = ({ values, points }: Line): string => figure((points ? present(values) : present(smoothed(values))).at(-1) ?? 0);
+const shown = (value: number, share?: Share): string => (share === 'percent' ? percent(value) : figure(value));
+const lastOf = ({ values, points }: Line, share?: Share): string => shown((points ? present(values) : present(smoothed(values))).at(-1) ?? 0, share);
 
-function summary(name: string, { steps, values }: Line): string {
+function summary(name: string, { steps, values }: Line, share?: Share): string {
   const there = present(values);
-  return t('curve.summary', { name, last: figure(there.at(-1)!), step: number(steps.at(-1) ?? 0), low: figure(Math.min(...there)), high: figure(Math.max(...there)) });
+  return t('curve.summary', { name, last: shown(there.at(-1)!, share), step: number(steps.at(-1) ?? 0), low: shown(Math.min(...there), share), high: shown(Math.max(...there), share) });
 }

@@ -3,7 +3,7 @@
 import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import { type RunReport, api } from '../api.ts';
-import { duration, euro, moment, number, percent, t } from '../i18n/index.ts';
+import { duration, euro, moment, number, percent, reasonOf, t } from '../i18n/index.ts';
 import { isOperator, refreshHouse, runs, starts } from '../parts/house.ts';
 import { go, path, to } from '../parts/route.ts';
 import { ComparePage } from './compare-page.tsx';
@@ -25,13 +25,14 @@ function RunList(): JSX.Element {
       await api.startRun('quickstart', 'quickstart');
       go('runs', 'quickstart');
       await refreshHouse();
-    } catch (error) { problem.value = (error as Error).message; }
+    } catch (error) { problem.value = reasonOf(error); }
   };
   const choose = (name: string, on: boolean): void => { chosen.value = on ? [...chosen.value, name] : chosen.value.filter((n) => n !== name); };
   return (
     <div class="sheet">
       <header class="sheet-head"><h1>{t('runs.title')}</h1>
-        {all && all.length > 1 && <button type="button" disabled={chosen.value.length < 2} title={t('runs.compare.hint')} onClick={() => go('runs', compareWord, ...chosen.value)}>{t('runs.compare')}</button>}
+        {all && all.length > 1 && <span class="aside">{t('runs.compare.hint')}</span>}
+        {all && all.length > 1 && <button type="button" disabled={chosen.value.length < 2} onClick={() => go('runs', compareWord, ...chosen.value)}>{t('runs.compare')}</button>}
       </header>
       {problem.value !== null && <p class="problem" role="alert">{problem.value}</p>}
       {starts.value.map((s) => <p key={s.run}><a href={to('runs', s.run)}>{s.run}</a> <span class="aside">{t(s.state === 'starting' ? 'run.waiting' : 'run.failed')}</span></p>)}
@@ -53,7 +54,7 @@ function RunRow({ run, several, chosen, choose }: { run: RunReport; several: boo
       <dl>
         {run.accuracy !== null && <div><dt>{t('run.accuracy')}</dt><dd>{percent(run.accuracy)}</dd></div>}
         {run.step !== null && <div><dt>{t('run.step')}</dt><dd>{number(run.step)}</dd></div>}
-        <div><dt>{t('run.time')}</dt><dd>{duration(run.seconds)}</dd></div>
+        {run.seconds > 0 && <div><dt>{t('run.time')}</dt><dd>{duration(run.seconds)}</dd></div>}
         {run.euro !== null && <div><dt>{t('run.cost')}</dt><dd>{euro(run.euro)}</dd></div>}
         {run.begun !== null && <div class="begun"><dt class="unseen">{t('run.time')}</dt><dd>{moment(run.begun)}</dd></div>}
       </dl>

@@ -1,5 +1,5 @@
 // `tiefsuche audit`: what the server recorded of its answers (`tiefsuche serve --audit`), and how long it is kept.
-import { purgeAudit, readAudit } from '../../serving/audit.ts';
+import { AuditSums, purgeAudit, readAudit } from '../../serving/audit.ts';
 import { TiefsucheError } from '../../errors.ts';
 import type { Command } from '../command.ts';
 import { grouped, table } from '../figures.ts';
@@ -12,28 +12,28 @@ export const audit: Command = {
   options: [
     { flags: '--before <date>', text: 'purge: delete the records of all days before this one, e.g. 2026-01-31' },
     { flags: '--user <name>', text: 'sum, list: of this user only' },
+    { flags: '--from <date>', text: 'sum, list: from this day on (UTC)' },
+    { flags: '--to <date>', text: 'sum, list: up to the end of this day' },
   ],
   reports: true,
   examples: [
     { line: 'tiefsuche audit sum', text: 'answers, tokens and energy by user and model' },
     { line: 'tiefsuche audit purge --before 2026-01-01', text: 'forget everything of last year' },
   ],
-  run({ args: [action], options, json, terminal: { out, print } }) {
-    const { before, user } = options as { before?: string; user?: string };
+  async run({ args: [action], options, json, terminal: { out, print } }) {
+    const { before, user, from, to } = options as { before?: string; user?: string; from?: string; to?: string };
     if (action === 'purge') {
       if (before === undefined) throw new TiefsucheError('USAGE', 'purge deletes the records before a day, and none was named', { hint: 'E.g. --before 2026-01-31.' });
       const gone = purgeAudit(before);
       return print(json ? JSON.stringify({ deleted: gone }) : gone.length === 0 ? `there are no records before ${before}` : `deleted the records of ${grouped(gone.length)} ${gone.length === 1 ? 'day' : 'days'}, to ${gone.at(-1)}`);
     }
-    const sums = new Map<string, { user: string; model: string; answers: number; prompt_tokens: number; completion_tokens: number; joules: number }>();
-    for (const record of readAudit()) {
-      if (user !== undefined && record.user !== user) continue;
-      if (action === 'list') { print(JSON.stringify(record)); continue; }
-      const key = JSON.stringify([record.user, record.model]), sum = sums.get(key) ?? { user: record.user, model: record.model, answers: 0, prompt_tokens: 0, completion_tokens: 0, joules: 0 };
-      sums.set(key, { ...sum, answers: sum.answers + 1, prompt_tokens: sum.prompt_tokens + record.prompt_tokens, completion_tokens: sum.completion_tokens + record.completion_tokens, joules: sum.joules + (record.joules ?? 0) });
+    const sums = new AuditSums();
+    for await (const record of readAudit(undefined, { user, from, to })) {
+      if (action === 'list') print(JSON.stringify(record));
+      else sums.add(record);
     }
     if (action === 'list') return;
-    const all = [...sums.values()].sort((a, b) => a.user.localeCompare(b.user) || a.model.localeCompare(b.model));
+    const all = sums.list();
     if (json) return print(JSON.stringify(all));
     if (all.length === 0) return print('there are no records; `tiefsuche serve --audit` writes them');
     print(table([{ title: 'user' }, { title: 'model' }, ...['answers', 'prompt tokens', 'answer tokens', 'joules'].map((title) => ({ title, align: 'right' as const }))],

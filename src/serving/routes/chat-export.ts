@@ -8,6 +8,7 @@ import { ChatStore } from '../studio/chat-store.ts';
 export const chatExport: Route = {
   method: 'get',
   path: '/api/chats/:id/export',
+  access: 'person',
   summary: 'A conversation as a file',
   query: z.object({ format: z.enum(['markdown', 'json']).optional(), language: z.enum(['en', 'de']).optional() }),
   answers: { 'text/markdown': null, 'application/json': null },

@@ -14,6 +14,7 @@ const doneSchema = z.object({ id: z.string() }).meta({ id: 'ConversationId' });
 export const chatRead: Route = {
   method: 'get',
   path: '/api/chats/:id',
+  access: 'person',
   summary: 'One of your conversations',
   answers: { 'application/json': conversationSchema },
   answer: (c, { home }) => c.json(new ChatStore(c.get('user'), home).read(c.req.param('id')!)),
@@ -22,6 +23,7 @@ export const chatRead: Route = {
 export const chatWrite: Route = {
   method: 'put',
   path: '/api/chats/:id',
+  access: 'person',
   summary: 'Keep a conversation',
   body: conversationSchema,
   answers: { 'application/json': doneSchema },
@@ -37,6 +39,7 @@ export const chatWrite: Route = {
 export const chatRemove: Route = {
   method: 'delete',
   path: '/api/chats/:id',
+  access: 'person',
   summary: 'Delete a conversation',
   answers: { 'application/json': doneSchema },
   answer(c, { home }) {

@@ -12,6 +12,7 @@ export type ChatList = z.output<typeof chatsSchema>;
 export const chats: Route = {
   method: 'get',
   path: '/api/chats',
+  access: 'person',
   summary: 'Your conversations',
   query: z.object({ search: z.string().optional() }),
   answers: { 'application/json': chatsSchema },

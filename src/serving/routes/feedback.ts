@@ -27,6 +27,7 @@ export const feedbackCollect: Route = {
 export const feedbackOwn: Route = {
   method: 'get',
   path: '/api/feedback/own',
+  access: 'person',
   summary: 'What of yours would become training data',
   answers: { 'application/json': ownSchema },
   answer: (c, { home }) => c.json({ records: feedbackOf(home, c.get('user').name) }),
@@ -35,6 +36,7 @@ export const feedbackOwn: Route = {
 export const feedbackErase: Route = {
   method: 'delete',
   path: '/api/feedback/own',
+  access: 'person',
   summary: 'Withdraw your consent everywhere, and take what was collected of you out of the file',
   answers: { 'application/json': erasedSchema },
   answer(c, { home }) {

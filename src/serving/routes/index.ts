@@ -1,6 +1,7 @@
 // All routes of the server, in the order of the OpenAPI document. A new route is a file beside this one and a line here.
 
 import type { Route } from '../route.ts';
+import { auditPurge, auditShow } from './audit.ts';
 import { chatExport } from './chat-export.ts';
 import { chatRead, chatRemove, chatWrite } from './chat.ts';
 import { chats } from './chats.ts';
@@ -8,6 +9,7 @@ import { count } from './count.ts';
 import { feedbackCollect, feedbackErase, feedbackOwn } from './feedback.ts';
 import { modelAdd, modelRemove } from './model-file.ts';
 import { modelLoad, modelUnload } from './model-load.ts';
+import { ownErase, ownExport } from './own.ts';
 import { page } from './page.ts';
 import { pageFile } from './page-file.ts';
 import { run } from './run.ts';
@@ -25,11 +27,13 @@ import { metrics } from './metrics.ts';
 import { models } from './models.ts';
 import { openapi } from './openapi.ts';
 import { passwordChange, sessionBegin, sessionEnd, sessionShow } from './session.ts';
+import { keyAdd, keyRevoke, userAdd, userChange, userRemove, usersShow } from './users.ts';
 
 /** What the page asks for. */
 const ofThePage: readonly Route[] = [
   page, pageFile, studio, studioSet, runs, runStart, run, runMetrics, runSamples, runStop,
-  shelfRoute, modelAdd, modelRemove, modelLoad, modelUnload, chats, chatRead, chatWrite, chatRemove, chatExport, count, feedbackCollect, feedbackOwn, feedbackErase,
+  shelfRoute, modelAdd, modelRemove, modelLoad, modelUnload, chats, chatRead, chatWrite, chatRemove, chatExport, count, feedbackCollect, feedbackOwn, feedbackErase, ownExport, ownErase,
+  usersShow, userAdd, userChange, userRemove, keyAdd, keyRevoke, auditShow, auditPurge,
 ];
 
 export const routes: readonly Route[] = [chatCompletions, embeddings, models, sessionShow, sessionBegin, sessionEnd, passwordChange, health, metrics, openapi, ...ofThePage];

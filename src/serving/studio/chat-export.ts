@@ -15,8 +15,9 @@ function provenance({ messages, created, updated }: Conversation): Record<string
   return { format, generated: true, generator: 'tiefsuche', created, updated, models: [...models.values()] };
 }
 
-export const exportJson = (conversation: Conversation): string =>
-  `${JSON.stringify({ ...provenance(conversation), notice: visible, conversation }, null, 2)}\n`;
+export const exportObject = (conversation: Conversation): Record<string, unknown> => ({ ...provenance(conversation), notice: visible, conversation });
+
+export const exportJson = (conversation: Conversation): string => `${JSON.stringify(exportObject(conversation), null, 2)}\n`;
 
 /** `language`: of the words around; the conversation stays as it is. */
 export function exportMarkdown(conversation: Conversation, language: 'en' | 'de'): string {

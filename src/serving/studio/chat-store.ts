@@ -42,6 +42,13 @@ export class ChatStore {
     rmSync(path);
   }
 
+  /** All of them, also what cannot be read; says how many. */
+  removeAll(): number {
+    const names = existsSync(this.folder) ? readdirSync(this.folder) : [];
+    rmSync(this.folder, { recursive: true, force: true });
+    return names.length;
+  }
+
   all(): Conversation[] {
     if (!existsSync(this.folder)) return [];
     return readdirSync(this.folder).filter((name) => idPattern.test(name.replace(/\.json$/, ''))).flatMap((name) => {

@@ -73,7 +73,7 @@ export async function shelf(state: ServerState): Promise<ShelfModel[]> {
     const guessed = known && known.bytes >= smallestJudged ? bandwidth / known.bytesPerToken : null;
     const ofRun = path.startsWith(runsFolder(home)) ? reports.get(id) : undefined;
     return {
-      id, from, state, error: failure ?? (typeof told === 'string' ? told : null), step: served?.step ?? stepOf(path), made_from: ofRun?.why ?? null,
+      id, from, state, error: failure ?? (typeof told === 'string' ? told : null), step: served?.step ?? stepOf(path), made_from: ofRun?.why || null,
       type: known?.type ?? null, parameters: known?.parameters ?? null, bytes: known?.bytes ?? null, context: served?.engine.description.context ?? known?.context ?? null, licence: known?.licence ?? null,
       bytes_needed: needed, fits: needed === null ? null : served !== undefined || needed < free,
       tokens_per_second: served?.speed ?? guessed, speed_from: served?.speed ? 'measured' : guessed === null ? null : 'bandwidth',

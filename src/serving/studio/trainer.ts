@@ -17,6 +17,11 @@ const lowPriority = 10;
 /** Runs this server started: until their folder is there, nothing else knows of them. */
 const started = new Map<string, 'starting' | 'failed'>();
 
+/** Of the process this server started last for a run: it lives, or ended otherwise than it should. */
+export const startOf = (run: string): 'starting' | 'failed' | null => started.get(run) ?? null;
+
+const stoppedStatus = 130; // as it was asked to
+
 /** Those that have no folder yet: being measured, or ended before they made one. */
 export const startsWithoutFolder = (home: string): { run: string; state: 'starting' | 'failed' }[] =>
   [...started].filter(([run]) => !existsSync(join(runsFolder(home), run, 'run.json'))).map(([run, state]) => ({ run, state }));
@@ -33,7 +38,7 @@ export function startTrainer(commandLine: readonly string[], args: readonly stri
     try { setPriority(child.pid, lowPriority); } catch { /* it trains all the same */ }
     child.unref();
     started.set(run, 'starting');
-    void ended.then((status) => (status === 0 ? started.delete(run) : started.set(run, 'failed')));
+    void ended.then((status) => (status === 0 || status === stoppedStatus ? started.delete(run) : started.set(run, 'failed')));
     return { pid: child.pid, ended };
   } finally {
     closeSync(log);

@@ -58,7 +58,7 @@ export function authenticate(c: RouteContext, identity: Identity): User | null {
   if (key !== undefined) {
     const user = store.ofKey(key);
     if (!user) throw new ApiError(401, 'invalid_key', 'the key in Authorization is not known, or was revoked', { headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' } });
-    return user;
+    return { name: user.name, role: user.role, byKey: true };
   }
   const named = proxies.header !== null && peer(c, proxies).trusted ? c.req.header(proxies.header) : undefined;
   if (named !== undefined) {

@@ -68,6 +68,11 @@ export class UserStore {
     this.change(name, (u) => ({ ...u, password: hash }));
   }
 
+  setRole(name: string, role: Role): void {
+    this.known(name);
+    this.change(name, (u) => ({ ...u, role }));
+  }
+
   /** The new key: shown once, kept as its hash only. */
   addKey(name: string, label: string): { key: string; id: string } {
     this.known(name);
