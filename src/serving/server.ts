@@ -4,8 +4,10 @@
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Server } from 'node:http';
+import { join } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
 import { homeFolder } from '../home.ts';
+import { listClaims } from '../ledger/claim.ts';
 import { Audit } from './audit.ts';
 import { ApiError } from './api-error.ts';
 import { type EngineName, openEngine } from './engines/worker-engine.ts';
@@ -81,13 +83,18 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const expire = (): void => { expireChats(home, readStudioSettings(home).retention_days); };
     expire();
     setInterval(expire, expireEvery).unref();
-    setInterval(() => { Atomics.store(shared, 1, listRuns(home).some((run) => run.status === 'running') ? 1 : 0); }, lookForTraining).unref();
+    setInterval(() => { Atomics.store(shared, 1, trains(home) ? 1 : 0); }, lookForTraining).unref();
     const { port } = server.address() as { port: number };
     return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, state, stop: () => stop(server, state, options.grace) };
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+/** Whether a run trains on this machine. A folder that is just being made or cannot be read must not end the server. */
+function trains(home: string): boolean {
+  try { return listRuns(home).some(({ status, path }) => status === 'running' && listClaims(join(path, 'attempts'), '').at(-1)?.state === 'alive'); } catch { return false; }
 }
 
 /** All routes behind the guards: where from, who, and whether they may. */
