@@ -1,51 +1,81 @@
-// Matrix products in the three forms of training, on the shapes of the 30 M and 135 M models, against the FMA peak.
+// Matrix products in the three forms of training, on the shapes of the 30 M and 135 M models: share of the FMA peak, which
+// is measured right before and right after each product, since the host lends more at one moment than at the next; and,
+// beside the libraries of PyTorch (MKL), oneDNN and OpenBLAS, the ratio to the best of them, in rotated order.
 
 import { CpuBackend } from '../src/engine/backends/cpu/cpu.ts';
 import { Arena, type Program, execute } from '../src/engine/program.ts';
 import { Tape } from '../src/engine/tape.ts';
 import { fmaPeak } from '../src/engine/speed.ts';
 import { median } from './machine.ts';
+import { Peer } from './peer.ts';
 
 /** Rows, outputs, inputs of the linear layers. */
 const shapes: readonly (readonly [name: string, T: number, N: number, K: number])[] = [
   ['30m qkv', 2048, 1536, 512], ['30m o', 2048, 512, 512], ['30m gate_up', 2048, 2816, 512], ['30m down', 2048, 512, 1408], ['30m head', 256, 8192, 512],
   ['135m qkv', 512, 960, 576], ['135m o', 512, 576, 576], ['135m gate_up', 512, 3072, 576], ['135m down', 512, 576, 1536], ['135m head', 42, 49152, 576],
 ];
+const kernels = { forward: 'linear', input: 'linearBackwardInput', weight: 'linearBackwardWeight' } as const;
+type Form = keyof typeof kernels;
+const forms = Object.keys(kernels) as Form[], libraries = ['mkl', 'onednn', 'openblas'] as const;
+const geometricMean = (values: readonly number[]): number => Math.exp(values.reduce((sum, x) => sum + Math.log(x), 0) / values.length);
+const rounded = (x: number): number => Number(x.toFixed(3));
 
-export async function benchGemm({ threads }: { threads: number }): Promise<Record<string, unknown>> {
+function productOf(arena: Arena, form: Form, T: number, N: number, K: number): Program {
+  const tape = new Tape({ training: false }), x = tape.output(tape.temp([T, K])), w = tape.output(tape.temp([N, K])), y = tape.output(tape.temp([T, N]));
+  const tensors = { forward: [x, w, y, null], input: [y, w, x], weight: [y, x, w, null] }[form];
+  tape.emit(kernels[form], tensors, { forward: [T, N, K, K, N, 0], input: [T, N, K, N, K, 0], weight: [T, N, K, N, K, 1] }[form]);
+  return tape.finish(arena);
+}
+
+async function secondsOf(program: Program): Promise<number> {
+  const start = performance.now();
+  await execute(program);
+  return (performance.now() - start) / 1000;
+}
+
+export async function benchGemm({ threads, rounds = 15 }: { threads: number; rounds?: number }): Promise<Record<string, unknown>> {
   const backend = new CpuBackend(), arena = new Arena(backend);
   backend.setThreads(threads);
   const result: Record<string, unknown> = { isa: backend.info().isa, threads }, shares: number[] = [];
-  for (const [name, T, N, K] of shapes) {
-    const programs: [string, Program][] = (['linear', 'linearBackwardInput', 'linearBackwardWeight'] as const).map((kernel) => {
-      const tape = new Tape({ training: false }), x = tape.output(tape.temp([T, K])), w = tape.output(tape.temp([N, K])), y = tape.output(tape.temp([T, N]));
-      const tensors = { linear: [x, w, y, null], linearBackwardInput: [y, w, x], linearBackwardWeight: [y, x, w, null] }[kernel];
-      const attributes = { linear: [T, N, K, K, N, 0], linearBackwardInput: [T, N, K, N, K, 0], linearBackwardWeight: [T, N, K, N, K, 1] }[kernel];
-      tape.emit(kernel, tensors, attributes);
-      return [kernel, tape.finish(arena)];
-    });
-    for (const [kernel, program] of programs) {
-      const ratios: number[] = [];
-      await execute(program);
-      for (let i = 0; i < 9; i++) {
-        const peak = await quickPeak(backend), start = performance.now();
-        await execute(program);
-        ratios.push((2 * T * N * K) / ((performance.now() - start) / 1000) / peak);
-      }
-      const share = median(ratios);
-      shares.push(share);
-      result[`${name} ${kernel}`] = Number(share.toFixed(3));
+  for (const [name, T, N, K] of shapes) for (const form of forms) {
+    const program = productOf(arena, form, T, N, K), ratios: number[] = [];
+    await execute(program);
+    for (let i = 0; i < rounds; i++) {
+      const before = await fmaPeak(backend, 1), rate = (2 * T * N * K) / await secondsOf(program), after = await fmaPeak(backend, 1);
+      ratios.push(rate / Math.max(before, after));
     }
+    const share = median(ratios);
+    shares.push(share);
+    result[`${name} ${form}`] = rounded(share);
   }
-  result['geometric_mean_share_of_peak'] = Number(Math.exp(shares.reduce((s, x) => s + Math.log(x), 0) / shares.length).toFixed(3));
   arena.close();
   backend.close();
-  return result;
+  return { ...result, geometric_mean_share_of_peak: rounded(geometricMean(shares)) };
 }
 
-let peakProgram: { backend: CpuBackend; peak: number } | null = null;
-
-async function quickPeak(backend: CpuBackend): Promise<number> {
-  if (peakProgram?.backend !== backend) peakProgram = { backend, peak: await fmaPeak(backend) };
-  return peakProgram.peak;
+/** Our rate over that of the best library, each product `pairs` times, whoever goes first changing. */
+export async function pairGemm({ threads, python, pairs }: { threads: number; python: string; pairs: number }): Promise<Record<string, unknown>> {
+  const peer = new Peer(python, 'gemm.py', ['--threads', String(threads)]), backend = new CpuBackend(), arena = new Arena(backend);
+  await peer.ready;
+  backend.setThreads(threads);
+  const result: Record<string, unknown> = { isa: backend.info().isa, threads, pairs }, ratios: number[] = [];
+  for (const [name, T, N, K] of shapes) for (const form of forms) {
+    const program = productOf(arena, form, T, N, K), repeats = Math.max(3, Math.ceil(0.02 / ((2 * T * N * K) / 1e11)));
+    const ours = async (): Promise<number> => { await execute(program); const all: number[] = []; for (let i = 0; i < repeats; i++) all.push(await secondsOf(program)); return median(all); };
+    const theirs = async (library: string): Promise<number> => Number((await peer.ask(JSON.stringify({ library, form, m: T, n: N, k: K, repeats })))['seconds']);
+    const runners = { ours, ...Object.fromEntries(libraries.map((library) => [library, () => theirs(library)])) } as Record<string, () => Promise<number>>;
+    const names = Object.keys(runners), seconds: Record<string, number[]> = Object.fromEntries(names.map((n) => [n, []]));
+    for (let round = 0; round < pairs; round++) for (let i = 0; i < names.length; i++) {
+      const who = names[(i + round) % names.length]!;
+      seconds[who]!.push(await runners[who]!());
+    }
+    const best = libraries.reduce((a, b) => (median(seconds[a]!) <= median(seconds[b]!) ? a : b));
+    const ratio = median(seconds['ours']!.map((s, i) => seconds[best]![i]! / s));
+    ratios.push(ratio);
+    result[`${name} ${form}`] = `${ratio.toFixed(2)} × ${best}`;
+  }
+  peer.close();
+  arena.close();
+  backend.close();
+  return { ...result, geometric_mean_ratio_to_best: rounded(geometricMean(ratios)), least_ratio: rounded(Math.min(...ratios)) };
 }

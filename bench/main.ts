@@ -23,7 +23,7 @@ npm run bench -- specialise --run NAME --peer PYTHON [--threads 2] [--own-beginn
 npm run bench -- serve --file GGUF|FOLDER [--engine tiefsuche|llama] [--rounds 1] [--pairs 3] [--threads 2] [--json]
 npm run bench -- serve-prompt|serve-trainer --file GGUF|FOLDER [--rounds 1] [--threads 2] [--json]
 npm run bench -- load --model smollm2-135m|qwen3-0.6b [--threads 2] [--peer PYTHON] [--pairs 5] [--json]
-npm run bench -- gemm [--threads 1] [--json]
+npm run bench -- gemm [--threads 1] [--peer PYTHON [--pairs 5]] [--json]
 npm run bench -- ledger --model llama-3m [--threads 2] [--steps 100] [--json]
 each with --record: appended to bench/results/ with machine and commit
 load, generate --format: --place FOLDER keeps the models made for it`;
@@ -48,7 +48,10 @@ async function run(): Promise<Record<string, unknown>> {
   if (what === 'serve-prompt' && values.file) return (await import('./serve-beside.ts')).benchBesidePrompt(values.file, { threads, rounds: Number(values.rounds) });
   if (what === 'serve-trainer' && values.file) return (await import('./serve-beside.ts')).benchBesideTrainer(values.file, { threads, rounds: Number(values.rounds) });
   if (what === 'load' && benchModels[model]) return (await import('./load.ts')).benchLoad(model, { threads, python: values.peer, rounds: pairs, place: values.place });
-  if (what === 'gemm') return (await import('./gemm.ts')).benchGemm({ threads });
+  if (what === 'gemm') {
+    const { benchGemm, pairGemm } = await import('./gemm.ts');
+    return values.peer ? pairGemm({ threads, python: values.peer, pairs: Number(values.pairs ?? 5) }) : benchGemm({ threads });
+  }
   if (what === 'ledger' && benchModels[model]) return (await import('./ledger.ts')).benchLedger(model, { threads, steps: Number(values.steps) });
   process.stderr.write(`${usage}\n`);
   process.exit(2);

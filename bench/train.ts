@@ -34,10 +34,11 @@ export function openTrain(name: string, threads: number, { lora = 0, file, fewBi
     ids, lengths: new Array<number>(batch).fill(length), rows: Int32Array.from(ids.keys()), coefficients: new Float32Array(n).fill(1 / n),
     targets: Int32Array.from({ length: n }, () => random.integer(0, config.vocab_size - 1)),
   };
+  const batches = [data];
   let step = 0, flop = 0;
   return {
     tokens: n, flop: () => flop, memory: { before }, backend, profile: new Map(),
-    async step() { flop = (await updater.update([data], ++step, 1)).flops.model; },
+    async step() { flop = (await updater.update(batches, ++step, 1, () => batches)).flops.model; },
     close() { updater.close(); arena.close(); model.close(); backend.close(); },
   };
 }

@@ -2,11 +2,14 @@
 // load it too, and share the one pool of the process.
 //   kernels(): string[]              info(): {isa, isas, threads, fma, cpu, scratchBytes}       setThreads(n)
 //   allocate(bytes): handle          free(handle)      upload / download(handle, byteOffset, typedArray)
-//   run(buffers, program, cancel, {repeat, profile, runs}): Promise<commands done>        runSync: the same, at once
-// Runs (src/engine/row-runs.ts): [first command, commands, rows, (attribute 0 of a row, bytes from row to row per tensor) per command]…
+//   run(buffers, program, cancel, {repeat, profile, jobs}): Promise<commands done>        runSync: the same, at once
+// Jobs are parts of the program that all threads share. Runs of rows (src/engine/row-runs.ts): [first command, commands,
+// rows, (attribute 0 of a row, bytes from row to row per tensor) per command]…; chains side by side (side-by-side.ts):
+// [first command, commands, 0, chains, (commands of the chain)…].
 // Program: [kernel, tensors, attributes, (buffer, byteOffset) per tensor, attributes …]…; buffer -1 is a null pointer.
 #include <node_api.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -199,11 +202,12 @@ napi_value download(napi_env env, napi_value* args) { copy(env, args, false); re
 
 // ---- programs ------------------------------------------------------------------------------------------------------
 
-/** Commands that a thread takes a block of rows through. */
-struct Run {
+/** Commands that a thread takes a block of rows through or, without rows, chains of commands that a thread does alone. */
+struct Job {
   size_t first = 0, count = 0;
   int64_t rows = 0;
-  const double* members = nullptr;  // in Program::runWords
+  const double* members = nullptr;  // in Program::jobWords
+  std::vector<size_t> chains;       // their first commands, and where the last one ends
 };
 
 struct Program {
@@ -212,8 +216,8 @@ struct Program {
   std::vector<void*> pointers;
   std::vector<int> ids;
   std::vector<Command> commands;
-  std::vector<double> runWords;
-  std::vector<Run> runs;
+  std::vector<double> jobWords;
+  std::vector<Job> jobs;
   int64_t repeat = 1;
   const int32_t* cancel = nullptr;
   std::vector<double> profile;  // (count, seconds) per kernel; empty if not wanted
@@ -227,9 +231,11 @@ struct Program {
   napi_ref cancelRef = nullptr, profileRef = nullptr;
 
   void decode();
-  void decodeRuns();
+  void decodeJobs();
   void execute();
-  void executeRun(Pool& pool, const Run& run);
+  void executeRun(Pool& pool, const Job& run);
+  void executeChains(Pool& pool, const Job& job);
+  void executeAlone(Pool& pool, size_t i);
   void report() {
     for (size_t i = 0; i < profile.size(); i++) profileTarget[i] += profile[i];
   }
@@ -246,9 +252,9 @@ void Program::decode() {
     if (words.size() - at < 3) bad("cut off");
     const double id = words[at], tensors = words[at + 1], attributes = words[at + 2];
     if (!(id >= 0 && id < kernels.size()) || id != static_cast<int>(id)) bad("there is no kernel " + std::to_string(id));
-    const std::string name = kernels[static_cast<size_t>(id)].name;
+    const auto name = [&] { return std::string(kernels[static_cast<size_t>(id)].name); };
     const double left = static_cast<double>(words.size() - at - 3);
-    if (!(tensors >= 0 && attributes >= 0 && 2 * tensors + attributes <= left)) bad(name + " is cut off");
+    if (!(tensors >= 0 && attributes >= 0 && 2 * tensors + attributes <= left)) bad(name() + " is cut off");
     at += 3;
     firstPointer.push_back(pointers.size());
     for (int i = 0; i < static_cast<int>(tensors); i++, at += 2) {
@@ -257,10 +263,10 @@ void Program::decode() {
         pointers.push_back(nullptr);
         continue;
       }
-      if (!(buffer >= 0 && buffer < memories.size())) bad(name + ", tensor " + std::to_string(i) + ": there is no such buffer");
+      if (!(buffer >= 0 && buffer < memories.size())) bad(name() + ", tensor " + std::to_string(i) + ": there is no such buffer");
       const Memory& memory = *memories[static_cast<size_t>(buffer)];
       if (!(offset >= 0 && offset <= static_cast<double>(memory.bytes)) || static_cast<size_t>(offset) % 4)
-        bad(name + ", tensor " + std::to_string(i) + ": byte offset " + std::to_string(offset) + " lies outside of its buffer or between two elements");
+        bad(name() + ", tensor " + std::to_string(i) + ": byte offset " + std::to_string(offset) + " lies outside of its buffer or between two elements");
       pointers.push_back(memory.at(static_cast<size_t>(offset)));
     }
     ids.push_back(static_cast<int>(id));
@@ -274,21 +280,40 @@ void Program::decode() {
 constexpr int64_t ROWS = 64;
 constexpr int MOST_TENSORS = 16, MOST_ATTRIBUTES = 16;
 
-void Program::decodeRuns() {
-  const auto bad = [] { throw Error{Error::RANGE, "runs must be whole and lie within the program, one after another"}; };
+void Program::decodeJobs() {
+  const auto bad = [] { throw Error{Error::RANGE, "jobs must be whole and lie within the program, one after another"}; };
   size_t at = 0, from = 0;
-  while (at < runWords.size()) {
-    if (runWords.size() - at < 3) bad();
-    const double first = runWords[at], count = runWords[at + 1], rows = runWords[at + 2];
-    if (!(first >= from && count >= 1 && first + count <= commands.size() && rows >= 1 && rows < 1e15)) bad();
-    at += 3;
-    runs.push_back({static_cast<size_t>(first), static_cast<size_t>(count), static_cast<int64_t>(rows), runWords.data() + at});
+  const auto next = [&] {
+    if (at >= jobWords.size()) bad();
+    return jobWords[at++];
+  };
+  while (at < jobWords.size()) {
+    const double first = next(), count = next(), rows = next();
+    if (!(first >= from && count >= 1 && first + count <= commands.size() && rows >= 0 && rows < 1e15)) bad();
     from = static_cast<size_t>(first + count);
-    for (size_t i = static_cast<size_t>(first); i < from; i++) {
-      if (commands[i].tensors > MOST_TENSORS || commands[i].attributes < 1 || commands[i].attributes > MOST_ATTRIBUTES) bad();
-      at += 1 + static_cast<size_t>(commands[i].tensors);
-      if (at > runWords.size()) bad();
+    Job job{static_cast<size_t>(first), static_cast<size_t>(count), static_cast<int64_t>(rows), nullptr, {}};
+    if (rows == 0) {
+      const double chains = next();
+      if (!(chains >= 1 && chains <= count)) bad();
+      for (size_t i = 0, start = job.first; i <= static_cast<size_t>(chains); i++) {
+        job.chains.push_back(start);
+        if (i == static_cast<size_t>(chains)) {
+          if (start != from) bad();
+          break;
+        }
+        const double length = next();
+        if (!(length >= 1 && start + length <= from)) bad();
+        start += static_cast<size_t>(length);
+      }
+    } else {
+      job.members = jobWords.data() + at;
+      for (size_t i = job.first; i < from; i++) {
+        if (commands[i].tensors > MOST_TENSORS || commands[i].attributes < 1 || commands[i].attributes > MOST_ATTRIBUTES) bad();
+        at += 1 + static_cast<size_t>(commands[i].tensors);
+        if (at > jobWords.size()) bad();
+      }
     }
+    jobs.push_back(std::move(job));
   }
 }
 
@@ -296,7 +321,7 @@ using Clock = std::chrono::steady_clock;
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /** A thread takes a block of rows through all commands before the next one. */
-void Program::executeRun(Pool& pool, const Run& run) {
+void Program::executeRun(Pool& pool, const Job& run) {
   const std::vector<Entry>& kernels = Machine::get().kernels;
   const int threads = pool.threads();
   std::vector<double> seconds(profile.empty() ? 0 : run.count * static_cast<size_t>(threads));
@@ -325,6 +350,47 @@ void Program::executeRun(Pool& pool, const Run& run) {
   for (size_t i = 0; i < seconds.size(); i++) profile[2 * ids[run.first + i / static_cast<size_t>(threads)] + 1] += seconds[i] / threads;
 }
 
+void Program::executeAlone(Pool& pool, size_t i) {
+  const auto start = profile.empty() ? Clock::time_point() : Clock::now();
+  Machine::get().kernels[ids[i]].kernel(pool, commands[i]);
+  if (!profile.empty()) profile[2 * ids[i] + 1] += since(start);
+}
+
+/** Neighbours of one kernel as its own job, where it has one; else each chain on a thread of its own, if there are enough. */
+void Program::executeChains(Pool& pool, const Job& job) {
+  const Entry& kernel = Machine::get().kernels[ids[job.first]];
+  const int threads = pool.threads();
+  const size_t end = job.first + job.count, chains = job.chains.size() - 1;
+  if (kernel.together && std::all_of(ids.begin() + job.first, ids.begin() + end, [&](int id) { return id == ids[job.first]; })) {
+    const auto start = profile.empty() ? Clock::time_point() : Clock::now();
+    kernel.together(pool, commands.data() + job.first, static_cast<int64_t>(job.count));
+    if (!profile.empty()) profile[2 * ids[job.first] + 1] += since(start);
+    return;
+  }
+  if (chains < 2 * static_cast<size_t>(threads)) {
+    for (size_t i = job.first; i < end; i++) {
+      failed = i;
+      executeAlone(pool, i);
+    }
+    failed = SIZE_MAX;
+    return;
+  }
+  std::vector<double> seconds(profile.empty() ? 0 : job.count);
+  pool.parallel(static_cast<int64_t>(chains), [&](int64_t chain, int) {
+    for (size_t i = job.chains[chain]; i < job.chains[chain + 1]; i++) {
+      const auto start = profile.empty() ? Clock::time_point() : Clock::now();
+      try {
+        Machine::get().kernels[ids[i]].kernel(pool, commands[i]);
+      } catch (...) {
+        failed = i;
+        throw;
+      }
+      if (!profile.empty()) seconds[i - job.first] = since(start);
+    }
+  });
+  for (size_t i = 0; i < seconds.size(); i++) profile[2 * ids[job.first + i] + 1] += seconds[i] / threads;
+}
+
 void Program::execute() {
   const std::vector<Entry>& kernels = Machine::get().kernels;
   Pool& pool = Pool::process();
@@ -336,18 +402,16 @@ void Program::execute() {
   };
   try {
     for (int64_t round = 0; round < repeat; round++) {
-      auto run = runs.begin();
+      auto job = jobs.begin();
       for (i = 0; i < commands.size();) {
         if (cancel && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0) return;
-        const auto start = profile.empty() ? Clock::time_point() : Clock::now();
         size_t count = 1;
-        if (run != runs.end() && run->first == i) {
-          count = run->count;
-          executeRun(pool, *run++);
-        } else {
-          kernels[ids[i]].kernel(pool, commands[i]);
-          if (!profile.empty()) profile[2 * ids[i] + 1] += since(start);
-        }
+        if (job != jobs.end() && job->first == i) {
+          count = job->count;
+          if (job->rows > 0) executeRun(pool, *job);
+          else executeChains(pool, *job);
+          job++;
+        } else executeAlone(pool, i);
         if (!profile.empty()) for (size_t j = i; j < i + count; j++) profile[2 * ids[j]] += 1;
         i += count;
         done += static_cast<int64_t>(count);
@@ -382,10 +446,10 @@ std::unique_ptr<Program> programOf(napi_env env, napi_value* args) {
     napi_value v;
     check(env, napi_get_named_property(env, args[3], "repeat", &v));
     if (!absent(env, v)) program->repeat = whole(env, v, "repeat");
-    check(env, napi_get_named_property(env, args[3], "runs", &v));
+    check(env, napi_get_named_property(env, args[3], "jobs", &v));
     if (!absent(env, v)) {
-      const Array runs = typedArray(env, v, napi_float64_array, "runs must be a Float64Array");
-      program->runWords.assign(static_cast<const double*>(runs.data), static_cast<const double*>(runs.data) + runs.length);
+      const Array jobs = typedArray(env, v, napi_float64_array, "jobs must be a Float64Array");
+      program->jobWords.assign(static_cast<const double*>(jobs.data), static_cast<const double*>(jobs.data) + jobs.length);
     }
     check(env, napi_get_named_property(env, args[3], "profile", &v));
     if (!absent(env, v)) {
@@ -397,7 +461,7 @@ std::unique_ptr<Program> programOf(napi_env env, napi_value* args) {
     }
   }
   program->decode();
-  program->decodeRuns();
+  program->decodeJobs();
   return program;
 }
 
@@ -432,10 +496,10 @@ napi_value run(napi_env env, napi_value* args) {
   if (program->cancel) check(env, napi_create_reference(env, args[2], 1, &program->cancelRef));
   if (program->profileTarget) {
     napi_value v;
-    check(env, napi_get_named_property(env, args[3], "runs", &v));
+    check(env, napi_get_named_property(env, args[3], "jobs", &v));
     if (!absent(env, v)) {
-      const Array runs = typedArray(env, v, napi_float64_array, "runs must be a Float64Array");
-      program->runWords.assign(static_cast<const double*>(runs.data), static_cast<const double*>(runs.data) + runs.length);
+      const Array jobs = typedArray(env, v, napi_float64_array, "jobs must be a Float64Array");
+      program->jobWords.assign(static_cast<const double*>(jobs.data), static_cast<const double*>(jobs.data) + jobs.length);
     }
     check(env, napi_get_named_property(env, args[3], "profile", &v));
     check(env, napi_create_reference(env, v, 1, &program->profileRef));

@@ -23,7 +23,10 @@ struct Command {
 
 using Kernel = void (*)(Pool&, const Command&);
 
-struct Entry { const char* name; Kernel kernel; };
+/** Several commands of one kernel that do not touch what the others write, as one job. */
+using Together = void (*)(Pool&, const Command* commands, int64_t count);
+
+struct Entry { const char* name; Kernel kernel; Together together = nullptr; };
 
 // Every kernel file is compiled once per instruction set inside `namespace ts::ISA`, and lists its kernels in a table
 // `extern const Entry FAMILY_kernels[]` that ends with {nullptr, nullptr}.

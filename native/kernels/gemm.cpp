@@ -4,6 +4,8 @@
 // there is no barrier but the end. A thread holds on to the B that it packed while it computes tiles of the same columns.
 #include "gemm.h"
 
+#include <algorithm>
+#include <cmath>
 #include <type_traits>
 #include <utility>
 
@@ -265,6 +267,7 @@ struct Task {
 struct Grid {
   int64_t rows, columns, first;  // tiles down and across, number of the first one
   bool hold;                     // a thread packs all of B's K for the columns of a tile, and keeps it for the tiles below
+  int64_t product;
 };
 
 constexpr int64_t MOST_HELD = 1 << 20;  // floats of B
@@ -273,8 +276,8 @@ constexpr int64_t LOWEST = 8 * MR;      // rows of a tile at least, where B is h
 /** Few enough tiles that packing pays, enough that `threads` end together. */
 Grid gridOf(const Product& p, int64_t tilesWanted) {
   const int64_t panelGroups = ceilDiv(p.N, NP * PANEL);
-  if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {0, 0, 0, false};
-  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN(p)), 0, false};
+  if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {0, 0, 0, false, 0};
+  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN(p)), 0, false, 0};
   if (g.rows == 0) g.rows = 1;
   if (g.columns > panelGroups) g.columns = panelGroups;
   const bool holds = !p.packed && ceilDiv(panelGroups, g.columns) * NP * PANEL * p.K <= MOST_HELD;
@@ -309,10 +312,18 @@ void gemm(Pool& pool, const Product* products, int64_t count) {
   Grid* grids = static_cast<Grid*>(pool.scratch(7, sizeof(Grid) * static_cast<size_t>(count) + sizeof(int64_t) * static_cast<size_t>(threads)));
   int64_t* held = reinterpret_cast<int64_t*>(grids + count);  // by thread: the first tile of the columns whose B it holds
   for (int t = 0; t < threads; t++) held[t] = -1;
-  const int64_t wanted = threads == 1 ? 1 : ceilDiv(4 * threads, count);
+  // Each product is cut by its share of the work, and the one with the largest tiles goes first: threads end together.
+  const auto work = [&](const Product& p) { return static_cast<double>(p.M) * static_cast<double>(p.N) * static_cast<double>(p.K); };
+  const auto workOfTile = [&](const Grid& g) { return g.rows ? work(products[g.product]) / static_cast<double>(g.rows * g.columns) : 0; };
+  double total = 0;
+  for (int64_t i = 0; i < count; i++) total += work(products[i]);
+  for (int64_t i = 0; i < count; i++) {
+    grids[i] = gridOf(products[i], threads == 1 ? 1 : static_cast<int64_t>(std::ceil(4 * threads * work(products[i]) / std::fmax(total, 1))));
+    grids[i].product = i;
+  }
+  if (threads > 1) std::stable_sort(grids, grids + count, [&](const Grid& a, const Grid& b) { return workOfTile(a) > workOfTile(b); });
   int64_t tiles = 0;
   for (int64_t i = 0; i < count; i++) {
-    grids[i] = gridOf(products[i], wanted);
     grids[i].first = tiles;
     tiles += grids[i].rows * grids[i].columns;
   }
@@ -323,8 +334,8 @@ void gemm(Pool& pool, const Product* products, int64_t count) {
       if (grids[middle].first <= tile) low = middle;
       else high = middle - 1;
     }
-    const Product& p = products[low];
     const Grid& grid = grids[low];
+    const Product& p = products[grid.product];
     const Area area = areaOf(p, grid, tile - grid.first);
     const bool packA = needsPacking(p);
     const int64_t kc = blockOf(p), columns = tile - (tile - grid.first) % grid.rows;

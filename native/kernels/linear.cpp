@@ -53,10 +53,20 @@ void linearBackwardInput(Pool& pool, const Command& c) {
 }
 
 // t = [dy, x, dw, dbias?], a = [M, N, K, lddy, ldx, accumulate]
-void linearBackwardWeight(Pool& pool, const Command& c) {
-  gemm(pool, backwardWeight(c.dim(0), c.dim(1), c.dim(2), c.f(0), c.dim(3), c.f(1), c.dim(4), c.f(2), c.flag(5)));
-  if (c.f(3)) columnSums(pool, c.dim(0), c.dim(1), c.f(0), c.dim(3), c.f(3), c.flag(5));
+void linearBackwardWeights(Pool& pool, const Command* commands, int64_t count) {
+  Product* products = static_cast<Product*>(pool.scratch(6, sizeof(Product) * static_cast<size_t>(count)));
+  for (int64_t i = 0; i < count; i++) {
+    const Command& c = commands[i];
+    products[i] = backwardWeight(c.dim(0), c.dim(1), c.dim(2), c.f(0), c.dim(3), c.f(1), c.dim(4), c.f(2), c.flag(5));
+  }
+  gemm(pool, products, count);
+  for (int64_t i = 0; i < count; i++) {
+    const Command& c = commands[i];
+    if (c.f(3)) columnSums(pool, c.dim(0), c.dim(1), c.f(0), c.dim(3), c.f(3), c.flag(5));
+  }
 }
+
+void linearBackwardWeight(Pool& pool, const Command& c) { linearBackwardWeights(pool, &c, 1); }
 
 // ---- packed weights ------------------------------------------------------------------------------------------------
 
@@ -121,7 +131,7 @@ void groupedLinearBackwardWeight(Pool& pool, const Command& c) {
 extern const Entry linear_kernels[] = {
     {"linear", linear},
     {"linearBackwardInput", linearBackwardInput},
-    {"linearBackwardWeight", linearBackwardWeight},
+    {"linearBackwardWeight", linearBackwardWeight, linearBackwardWeights},
     {"packLinear", packLinear},
     {"linearPacked", linearPacked},
     {"groupedLinear", groupedLinear},

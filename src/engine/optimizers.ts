@@ -82,16 +82,19 @@ export class Optimizer {
 
   /** Records one update by the factor in `norm`, and the clearing of the gradients. `step` counts from 1; `factor` scales all learning rates (schedule). */
   record(tape: Tape, step: number, factor: number): void {
-    const { adamw, muon } = this.settings;
-    for (const run of this.runs) {
-      const n = sizeOf(run.weight.shape), grad = run.weight.grad!;
-      if (run.method === 'adamw') {
-        const { lr, beta1, beta2, eps, weightDecay } = adamw;
-        tape.emit('adamW', [run.weight, grad, run.m, run.v, this.norm],
-          [n, lr * factor, beta1, beta2, eps, run.decay ? weightDecay : 0, 1 / (1 - integerPower(beta1, step)), 1 / (1 - integerPower(beta2, step))]);
-      } else this.recordMuon(tape, run, grad, n, muon!, factor);
-    }
+    const small = (run: Run): boolean => sizeOf(run.weight.shape) <= (run.method === 'adamw' ? 2 ** 18 : 2 ** 16); // a thread's work; larger ones are all threads' work
+    const bySize = [...this.runs].sort((a, b) => sizeOf(b.weight.shape) - sizeOf(a.weight.shape));
+    for (const run of bySize) if (!small(run)) this.recordUpdate(tape, run, step, factor);
+    tape.sideBySide(bySize.filter(small).map((run) => () => this.recordUpdate(tape, run, step, factor)));
     this.recordClear(tape);
+  }
+
+  private recordUpdate(tape: Tape, run: Run, step: number, factor: number): void {
+    const n = sizeOf(run.weight.shape), grad = run.weight.grad!;
+    if (run.method === 'muon') return this.recordMuon(tape, run, grad, n, this.settings.muon!, factor);
+    const { lr, beta1, beta2, eps, weightDecay } = this.settings.adamw;
+    tape.emit('adamW', [run.weight, grad, run.m, run.v, this.norm],
+      [n, lr * factor, beta1, beta2, eps, run.decay ? weightDecay : 0, 1 / (1 - integerPower(beta1, step)), 1 / (1 - integerPower(beta2, step))]);
   }
 
   /** Records the clearing of the gradients. */
@@ -122,15 +125,16 @@ export function orthogonalise(tape: Tape, x: Tensor): Tensor {
   const squared = tape.temp([1], 'f32', 'squared norm');
   tape.emit('squaredNorm', [x, squared], [n]);
   tape.emit('normalise', [x, squared], [n, 1e-7]);
+  const gram = tape.temp([r, r], 'f32', 'gram'), gram2 = tape.temp([r, r], 'f32', 'gram²');
+  let next = tape.temp([rows, cols], 'f32', 'muon');
   for (let i = 0; i < steps; i++) {
-    const gram = tape.temp([r, r], 'f32', 'gram'), gram2 = tape.temp([r, r], 'f32', 'gram²'), next = tape.temp([rows, cols], 'f32', 'muon');
     tape.emit('matmul', [x, x, gram], [r, r, wide ? cols : rows, cols, cols, r, wide ? 0 : 1, wide ? 1 : 0, 0, 1]);
     tape.emit('matmul', [gram, gram, gram2], [r, r, r, r, r, r, 0, 0, 0, 1]);
     tape.emit('axpby', [gram, gram2], [r * r, b, c]);
     if (wide) tape.emit('matmul', [gram2, x, next], [r, cols, r, r, cols, cols, 0, 0, 0, 1]);
     else tape.emit('matmul', [x, gram2, next], [rows, r, r, cols, r, cols, 0, 0, 0, 1]);
     tape.emit('axpby', [x, next], [n, a, 1]);
-    x = next;
+    [x, next] = [next, x];
   }
   return x;
 }

@@ -4,11 +4,19 @@ import { invariant } from '../errors.ts';
 import type { Backend, RunOptions } from './backend.ts';
 import { kernels } from './ops/index.ts';
 import type { RowRun } from './row-runs.ts';
+import type { Chain, SideBySide } from './side-by-side.ts';
 import { roomFor } from './storage-plan.ts';
 import { type DeviceBuffer, type Tensor, alignment, bytesPerElement, sizeOf } from './tensor.ts';
 import type { Flops } from './kernel.ts';
 
-export interface Command { readonly kernel: string; readonly tensors: readonly (Tensor | null)[]; readonly attributes: readonly number[]; /** Recomputes what was computed before. */ readonly again?: boolean }
+export interface Command {
+  readonly kernel: string;
+  readonly tensors: readonly (Tensor | null)[];
+  readonly attributes: readonly number[];
+  /** Recomputes what was computed before. */
+  readonly again?: boolean;
+  readonly chain?: Chain | undefined;
+}
 
 export interface Upload { readonly tensor: Tensor; readonly data: Float32Array | Int32Array }
 
@@ -16,6 +24,8 @@ export interface Program {
   readonly commands: readonly Command[];
   /** Parts of `commands` that may be done block by block of rows. */
   readonly runs: readonly RowRun[];
+  /** Other parts, whose chains may be done at the same time. */
+  readonly sideBySide: readonly SideBySide[];
   readonly uploads: readonly Upload[];
   readonly arena: Arena;
   readonly arenaBytes: number;
@@ -88,10 +98,11 @@ export class Arena {
   }
 }
 
-/** Uploads the program's inputs and runs it. */
+/** Uploads the program's inputs and runs it. The arena grows if it must. */
 export async function execute(program: Program, options: RunOptions = {}): Promise<void> {
   if (program.commands.length === 0) return;
   const { backend } = program.arena;
+  program.arena.fit(program.arenaBytes);
   for (const { tensor, data } of program.uploads) backend.upload(...place(program, tensor), data);
   await backend.run(program, options);
 }

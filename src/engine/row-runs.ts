@@ -9,7 +9,7 @@
 import type { ByRows } from './kernel.ts';
 import { kernels } from './ops/index.ts';
 import type { Command } from './program.ts';
-import { type Tensor, bytesPerElement } from './tensor.ts';
+import { type Storage, type Tensor, bytesPerElement } from './tensor.ts';
 
 export interface RowRun {
   /** Index of the first command, and how each from there on is cut. */
@@ -37,21 +37,50 @@ const alignedRows = (a: Access, b: Access): boolean => {
 };
 const collide = (a: Access, b: Access): boolean => (a.write || b.write) && overlap(a.tensor, b.tensor) && !alignedRows(a, b);
 
+/** The same commands, those of a kernel next to each other, as chains of groups that do not write the same tensor. None reads what another writes. */
+function inChains(sums: readonly { command: Command; writes: readonly number[] }[]): Command[] {
+  const byKernel = new Map<string, typeof sums[number][]>();
+  for (const sum of sums) byKernel.set(sum.command.kernel, [...byKernel.get(sum.command.kernel) ?? [], sum]);
+  return [...byKernel.values()].flatMap((same) => {
+    let group = {}, written: Tensor[] = [];
+    return same.map(({ command, writes }) => {
+      const own = writes.flatMap((i) => command.tensors[i] ?? []);
+      if (own.some((t) => written.some((other) => overlap(t, other)))) [group, written] = [{}, []];
+      written.push(...own);
+      return { ...command, chain: { group } };
+    });
+  });
+}
+
+function accessesOf(tensors: readonly (Tensor | null)[], strideOf: (i: number) => number, writes: readonly number[]): Access[] {
+  const accesses: Access[] = [];
+  tensors.forEach((tensor, i) => { if (tensor) accesses.push({ tensor, stride: strideOf(i), write: writes.includes(i) }); });
+  return accesses;
+}
+
 class OpenRun {
   rows = 0;
   readonly members: Member[] = [];
   readonly waiting: { command: Command; writes: readonly number[]; owner: Command }[] = [];
+  /** What members and waiting sums touch, and which storages that is. */
+  private readonly touched: Access[] = [];
+  private readonly storages = new Set<Storage>();
 
   /** Whether the command became part of the run. */
   join(original: Command): boolean {
+    if (original.chain) return false;
     const byRows = kernels.get(original.kernel)?.byRows?.(original);
     if (!byRows) return false;
     if (byRows.rows) {
       const member = this.memberOf(original, byRows, byRows.rows);
       if (!member || !this.admits(member)) return false;
       this.members.push(member);
+      this.touch(member.accesses);
     } else if (this.members.length === 0) return false;
-    for (const sum of byRows.after ?? []) this.waiting.push({ ...sum, owner: original });
+    for (const sum of byRows.after ?? []) {
+      this.waiting.push({ ...sum, owner: original });
+      this.touch(accessesOf(sum.command.tensors, () => 0, sum.writes));
+    }
     return true;
   }
 
@@ -61,14 +90,21 @@ class OpenRun {
     if (rows < fewestRows || count % rows !== 0 || (!elements && count !== rows)) return null;
     this.rows = rows;
     const unit = count / rows, perRow = strides.map((s) => s * unit);
-    const accesses = command.tensors.flatMap((tensor, i) => (tensor ? [{ tensor, stride: perRow[i], write: writes.includes(i) }] : []));
-    return { original, byRows, command, unit, strides: perRow, accesses };
+    return { original, byRows, command, unit, strides: perRow, accesses: accessesOf(command.tensors, (i) => perRow[i]!, writes) };
+  }
+
+  private touch(accesses: readonly Access[]): void {
+    for (const access of accesses) {
+      this.touched.push(access);
+      this.storages.add(access.tensor.storage);
+    }
   }
 
   private admits({ accesses, byRows }: Member): boolean {
-    const waiting = this.waiting.flatMap(({ command, writes }) => command.tensors.flatMap((tensor, i) => (tensor ? [{ tensor, stride: 0, write: writes.includes(i) }] : [])));
-    const earlier = [...waiting, ...this.members.flatMap((m) => m.accesses)], before = (byRows.before ?? []).flatMap((c) => c.tensors);
-    return !earlier.some((e) => accesses.some((a) => collide(a, e)) || (e.write && before.some((b) => b && overlap(b, e.tensor))));
+    const touched = (t: Tensor): boolean => t.storage.buffer !== null || this.storages.has(t.storage); // planned storages do not lie anywhere yet
+    for (const access of accesses) if (touched(access.tensor) && this.touched.some((earlier) => collide(access, earlier))) return false;
+    for (const { tensors } of byRows.before ?? []) for (const t of tensors) if (t && touched(t) && this.touched.some((earlier) => earlier.write && overlap(t, earlier.tensor))) return false;
+    return true;
   }
 
   /** Appends the run; one command alone stays as it was. */
@@ -76,11 +112,11 @@ class OpenRun {
     const alone = this.members.length === 1 ? this.members[0].original : null;
     if (alone) ordered.push(alone);
     else {
-      ordered.push(...this.members.flatMap((m) => m.byRows.before ?? []));
+      ordered.push(...inChains(this.members.flatMap((m) => (m.byRows.before ?? []).map((command) => ({ command, writes: [] })))));
       if (this.members.length > 0) runs.push({ first: ordered.length, rows: this.rows, members: this.members.map(({ unit, strides }) => ({ unit, strides })) });
       ordered.push(...this.members.map((m) => m.command));
     }
-    ordered.push(...this.waiting.flatMap(({ command, owner }) => (owner === alone ? [] : [command])));
+    ordered.push(...inChains(this.waiting.filter(({ owner }) => owner !== alone)));
   }
 }
 

@@ -5,31 +5,29 @@
 // of its life (Pisarchyk & Lee, arXiv 2001.03288, place by size alone); this comes within a percent of what is alive.
 
 import type { Command } from './program.ts';
-import type { RowRun } from './row-runs.ts';
 import { type Storage, aligned } from './tensor.ts';
 
-interface Life { readonly storage: Storage; readonly bytes: number; readonly first: number; readonly last: number }
+interface Life { readonly storage: Storage; readonly bytes: number; readonly first: number; last: number }
 
 /** Even nothing gets a place of its own. */
 export const roomFor = (bytes: number): number => aligned(Math.max(bytes, 1));
 
 /**
  * Of all planned storages, in the order in which they begin. `pinned` ones live to the end, uploads from the start, and
- * what a run of rows uses to the end of the run, whose commands take place side by side.
+ * what a run of rows or chains side by side use to the end of all of it, whose commands take place at the same time.
  */
-export function livesOf(commands: readonly Command[], runs: readonly RowRun[], pinned: ReadonlySet<Storage>, fromStart: ReadonlySet<Storage>): Life[] {
-  const first = new Map<Storage, number>(), last = new Map<Storage, number>(), done = Array.from(commands.keys());
-  for (const { first: start, members } of runs) done.fill(start + members.length - 1, start, start + members.length);
-  const used = new Set(commands.flatMap((c) => c.tensors.flatMap((t) => (t && t.storage.buffer === null ? [t.storage] : []))));
-  for (const s of fromStart) if (used.has(s)) first.set(s, -1);
-  commands.forEach((command, i) => {
-    for (const t of command.tensors) if (t && t.storage.buffer === null) {
-      if (!first.has(t.storage)) first.set(t.storage, i);
-      last.set(t.storage, done[i]!);
-    }
-  });
-  for (const s of pinned) if (used.has(s)) last.set(s, commands.length);
-  return [...first].map(([storage, start]) => ({ storage, bytes: roomFor(storage.bytes), first: start, last: last.get(storage)! }));
+export function livesOf(commands: readonly Command[], jobs: readonly { first: number; count: number }[], pinned: ReadonlySet<Storage>, fromStart: ReadonlySet<Storage>): Life[] {
+  const done = Int32Array.from(commands.keys()), lives = new Map<Storage, Life>();
+  for (const { first: start, count } of jobs) done.fill(start + count - 1, start, start + count);
+  for (const storage of fromStart) lives.set(storage, { storage, bytes: roomFor(storage.bytes), first: -1, last: -1 });
+  for (let i = 0; i < commands.length; i++) for (const t of commands[i]!.tensors) {
+    if (t === null || t.storage.buffer !== null) continue;
+    const life = lives.get(t.storage);
+    if (life) life.last = done[i]!;
+    else lives.set(t.storage, { storage: t.storage, bytes: roomFor(t.storage.bytes), first: i, last: done[i]! });
+  }
+  for (const storage of pinned) { const life = lives.get(storage); if (life) life.last = commands.length; }
+  return [...lives.values()].filter(({ last }) => last >= 0);
 }
 
 /** Gives every storage an offset, in the order of the commands. Returns the bytes needed. */

@@ -13,6 +13,7 @@ import { invariant } from '../errors.ts';
 import { kernels } from './ops/index.ts';
 import { Arena, type Command, type Program, type Upload, countFlops } from './program.ts';
 import { findRowRuns } from './row-runs.ts';
+import { type Chain, findSideBySide } from './side-by-side.ts';
 import { livesOf, placeInOrder, placeTightly } from './storage-plan.ts';
 import { type DType, type Shape, type Storage, type Tensor, plannedTensor, rowLength, sizeOf } from './tensor.ts';
 
@@ -37,6 +38,7 @@ export class Tape {
   private readonly gradients = new Map<Storage, Gradient>();
   private readonly holders = new Map<Storage, number>(); // gradient storage → how many tensors call it theirs
   private readonly awaited = new Map<Storage, ((value: Storage) => void)[]>(); // fleeting values, and who waits for them
+  private chain: Chain | undefined;
   private segmentState: 'outside' | 'forward' | 'again' = 'outside';
   private readonly madeAgain = new Set<Storage>();
   private readonly recompute: boolean;
@@ -69,7 +71,17 @@ export class Tape {
   }
 
   emit(kernel: string, tensors: readonly (Tensor | null | undefined)[], attributes: readonly number[]): void {
-    this.commands.push({ kernel, tensors: tensors.map((t) => t ?? null), attributes, ...(this.segmentState === 'again' && { again: true }) });
+    this.commands.push({ kernel, tensors: tensors.map((t) => t ?? null), attributes, ...(this.segmentState === 'again' && { again: true }), chain: this.chain });
+  }
+
+  /** Records chains of commands that are independent of each other (side-by-side.ts), the longest first. */
+  sideBySide(chains: readonly (() => void)[]): void {
+    const group = {};
+    for (const record of chains) {
+      this.chain = { group };
+      record();
+    }
+    this.chain = undefined;
   }
 
   /** Registers the way back from `output`, if any of `inputs` wants a gradient. */
@@ -237,13 +249,13 @@ export class Tape {
     }
   }
 
-  /** Plans the memory and returns the program. The arena grows if it must. */
+  /** Plans the memory and returns the program. Another program of the arena may be running meanwhile. */
   finish(arena: Arena): Program {
     const { commands, runs } = findRowRuns(this.commands);
-    const lives = livesOf(commands, runs, this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
+    const sideBySide = findSideBySide(commands);
+    const lives = livesOf(commands, [...runs.map(({ first, members }) => ({ first, count: members.length })), ...sideBySide.map(({ first, lengths }) => ({ first, count: lengths.reduce((a, b) => a + b) }))], this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
     let arenaBytes = placeInOrder(lives);
     if (!arena.fits(arenaBytes)) arenaBytes = placeTightly(lives, arenaBytes, arena.tightPlans);
-    arena.fit(arenaBytes);
-    return { commands, runs, uploads: this.uploads, arena, arenaBytes, flops: countFlops(commands, !this.training) };
+    return { commands, runs, sideBySide, uploads: this.uploads, arena, arenaBytes, flops: countFlops(commands, !this.training) };
   }
 }

@@ -64,18 +64,24 @@ export const pretrain = defineMethod({
       return { ids, targets, lengths, rows: Int32Array.from(ids.keys()), coefficients: new Float32Array(ids.length).fill(1 / (n * settings.batch)), mtpWeight: settings.mtp_weight };
     }
 
+    function batchesOf(step: number): Batch[] {
+      const chosen = Array.from({ length: settings.batch }, (_, i) => {
+        const index = step * settings.batch + i;
+        return permuted(index % windows, windows, seed, Math.floor(index / windows));
+      });
+      const batches: Batch[] = [];
+      for (let i = 0; i < chosen.length; i += perPass) batches.push(batchOf(chosen.slice(i, i + perPass)));
+      return batches;
+    }
+
+    let ahead: { step: number; batches: Batch[] } | undefined;
     return {
       steps: settings.steps,
       updater,
       async step(step) {
-        const chosen = Array.from({ length: settings.batch }, (_, i) => {
-          const index = step * settings.batch + i;
-          return permuted(index % windows, windows, seed, Math.floor(index / windows));
-        });
-        const batches: Batch[] = [];
-        for (let i = 0; i < chosen.length; i += perPass) batches.push(batchOf(chosen.slice(i, i + perPass)));
         const factor = scheduleFactor(schedule, step, settings.steps);
-        const result = await updater.update(batches, step + 1, factor);
+        const batches = ahead?.step === step ? ahead.batches : batchesOf(step);
+        const result = await updater.update(batches, step + 1, factor, step + 1 < settings.steps ? () => (ahead = { step: step + 1, batches: batchesOf(step + 1) }).batches : undefined);
         const metrics: Record<string, number> = { learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
         if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
         if (result.balance > 0) metrics['balance_loss'] = result.balance;

@@ -33,11 +33,20 @@ export function trainables(model: Model): { weights: Trainable[]; parameters: Mo
   return { weights, parameters };
 }
 
+/** A micro-batch's way there and back, recorded. */
+interface Pass { readonly batch: Batch; readonly isLast: boolean; readonly program: Program; readonly recorded: RecordedLoss }
+
+/** Does `work` while something runs, and waits for that whatever becomes of the work. */
+async function meanwhile(running: Promise<void>, work: () => void): Promise<void> {
+  try { work(); } finally { await running; }
+}
+
 export class Updater {
   readonly optimizer: Optimizer;
   private readonly model: Model;
   private readonly arena: Arena;
   private readonly biasRate: number;
+  private ahead: Pass | null = null;
 
   /** `biasRate`: γ of the router biases (DeepSeek-V3: 0.001). */
   constructor(model: Model, arena: Arena, settings: OptimizerSettings, biasRate = 0) {
@@ -48,14 +57,22 @@ export class Updater {
     this.optimizer = new Optimizer(model.backend, weights, parameters.grads!, settings);
   }
 
-  /** `step` counts from 1 within this optimiser's life; `factor` comes from the schedule. */
-  async update(batches: readonly Batch[], step: number, factor: number): Promise<UpdateResult> {
+  /**
+   * `step` counts from 1 within this optimiser's life; `factor` comes from the schedule. While a pass runs, what follows is
+   * recorded: the next micro-batch, or the update and the first pass of `next`, the batches of the next call.
+   */
+  async update(batches: readonly Batch[], step: number, factor: number, next?: () => readonly Batch[]): Promise<UpdateResult> {
     const flops: Flops = { model: 0, recompute: 0, sampling: 0 };
     const logp: Float32Array[] = [], entropy: Float32Array[] = [];
     let loss = 0, ahead = 0, balance = 0;
+    let apply: Program | undefined;
     for (const [i, batch] of batches.entries()) {
-      const { program, recorded } = this.recordPass(batch, i === batches.length - 1);
-      await execute(program);
+      const isLast = i === batches.length - 1, pass = this.ahead?.batch === batch && this.ahead.isLast === isLast ? this.ahead : this.recordPass(batch, isLast), { program, recorded } = pass;
+      await meanwhile(execute(program), () => {
+        if (isLast) apply = this.recordApply(step, factor).finish(this.arena);
+        const upcoming = isLast ? next?.() ?? [] : batches.slice(i + 1);
+        this.ahead = upcoming.length > 0 ? this.recordPass(upcoming[0]!, upcoming.length === 1) : null;
+      });
       const part = this.collect(program, recorded);
       if (!Number.isFinite(part.loss + part.ahead + part.balance)) await this.explain(batches, `the loss is ${part.loss}`);
       loss += part.loss; ahead += part.ahead; balance += part.balance;
@@ -66,17 +83,17 @@ export class Updater {
     this.model.backend.download(this.optimizer.norm.storage.buffer!, this.optimizer.norm.storage.offset, norm);
     const gradNorm = norm[1]!;
     if (!Number.isFinite(gradNorm)) await this.explain(batches, `the norm of the gradient is ${gradNorm}`);
-    const applying = execute(this.recordApply(step, factor).finish(this.arena));
+    const applying = execute(apply!);
     faultPoint('update.running');
     await applying;
     return { loss, ahead, balance, gradNorm, logp: concatenate(logp), entropy: concatenate(entropy), flops };
   }
 
-  private recordPass(batch: Batch, isLast: boolean): { program: Program; recorded: RecordedLoss } {
+  private recordPass(batch: Batch, isLast: boolean): Pass {
     const tape = new Tape({ training: true, recompute: this.model.recompute }), recorded = recordLoss(tape, this.model, batch);
     tape.backward();
     if (isLast) this.optimizer.recordNorm(tape);
-    return { program: tape.finish(this.arena), recorded };
+    return { batch, isLast, program: tape.finish(this.arena), recorded };
   }
 
   /** The programs of an update with this micro-batch, recorded and not run. */
@@ -116,7 +133,7 @@ export class Updater {
     for (const batch of batches) {
       const { program } = this.recordPass(batch, false);
       for (const [i, command] of program.commands.entries()) {
-        await execute({ ...program, commands: [command], runs: [], uploads: i === 0 ? program.uploads : [], encoded: undefined });
+        await execute({ ...program, commands: [command], runs: [], sideBySide: [], uploads: i === 0 ? program.uploads : [], encoded: undefined });
         for (const t of command.tensors) {
           const bad = t && this.firstBad(program, t);
           if (bad !== null) throw new TiefsucheError('NUMERICS', `${what}: op ${command.kernel} (command ${i + 1} of ${program.commands.length}) has ${bad} in ${t!.storage.label}`, { hint });

@@ -1,8 +1,9 @@
 // The cpu backend: native kernels (native/) on a thread pool, driven by one call a program.
 // Encoding of a command: kernel id, number of tensors, number of attributes, (buffer index, byte offset) of each tensor,
 // attributes; all doubles. Buffer 0 is the arena, −1 means absent.
-// Runs of rows: first command, number of commands, rows; for each command attribute 0 of one row and, for each of its
-// tensors, the bytes from row to row.
+// Jobs, in the order of the program. A run of rows: first command, number of commands, rows; for each command attribute 0
+// of one row and, for each of its tensors, the bytes from row to row. Chains side by side: first command, number of
+// commands, 0, number of chains, the commands of each.
 
 import { createRequire } from 'node:module';
 import { TiefsucheError, invariant } from '../../../errors.ts';
@@ -24,7 +25,7 @@ interface Addon {
   free(handle: unknown): void;
   upload(handle: unknown, byteOffset: number, data: Data): void;
   download(handle: unknown, byteOffset: number, into: Data): void;
-  run(buffers: unknown[], program: Float64Array, cancel: Int32Array | null, options: { repeat?: number; profile?: Float64Array; runs?: Float64Array }): Promise<number>;
+  run(buffers: unknown[], program: Float64Array, cancel: Int32Array | null, options: { repeat?: number; profile?: Float64Array; jobs?: Float64Array }): Promise<number>;
   runSync(buffers: unknown[], program: Float64Array, cancel: null, options: null): number;
   scratchBytes?(): number;
 }
@@ -34,7 +35,7 @@ export const nativeBuilt = (): boolean => addonPath() !== null;
 
 const warned = new Set<string>();
 
-interface Encoded { readonly code: Float64Array; readonly runs: Float64Array; readonly buffers: DeviceBuffer[] }
+interface Encoded { readonly code: Float64Array; readonly jobs: Float64Array; readonly buffers: DeviceBuffer[] }
 
 export class CpuBackend implements Backend {
   private readonly addon: Addon;
@@ -91,13 +92,13 @@ export class CpuBackend implements Backend {
   async run(program: Program, options: RunOptions = {}): Promise<void> {
     if (program.commands.some((c) => !this.ids.has(c.kernel))) return this.runBorrowing(program, options);
     const { repeat = 1, cancel, profile } = options;
-    const { code, runs, buffers } = (program.encoded ??= this.encode(program)) as Encoded;
+    const { code, jobs, buffers } = (program.encoded ??= this.encode(program)) as Encoded;
     const flag = cancel ? new Int32Array(1) : null;
     const watch = flag ? setInterval(() => { if (cancel!.cancelled) flag[0] = 1; }, 20) : null;
     const counters = profile ? new Float64Array(this.names.length * 2) : undefined;
     try {
       buffers[0] = program.arenaBytes > 0 ? program.arena.current() : buffers[1]!; // without planned tensors nothing refers to it
-      await this.addon.run(buffers.map((b) => b.handle), code, flag, { repeat, runs, ...(counters && { profile: counters }) });
+      await this.addon.run(buffers.map((b) => b.handle), code, flag, { repeat, jobs, ...(counters && { profile: counters }) });
     } finally {
       if (watch) clearInterval(watch);
     }
@@ -112,7 +113,7 @@ export class CpuBackend implements Backend {
   private async runBorrowing(program: Program, { repeat = 1, ...options }: RunOptions): Promise<void> {
     for (let round = 0; round < repeat; round++) for (const command of program.commands) {
       if (this.ids.has(command.kernel)) {
-        await this.run({ ...program, commands: [command], runs: [], uploads: [], encoded: undefined }, options);
+        await this.run({ ...program, commands: [command], runs: [], sideBySide: [], uploads: [], encoded: undefined }, options);
         continue;
       }
       if (!warned.has(command.kernel)) console.error(`tiefsuche: no native kernel ${command.kernel}; plain JavaScript does it, slowly`);
@@ -134,23 +135,33 @@ export class CpuBackend implements Backend {
   private encode(program: Program): Encoded {
     const buffers: DeviceBuffer[] = [undefined as never];
     const index = new Map<DeviceBuffer, number>();
-    const code: number[] = [];
+    const code = new Float64Array(program.commands.reduce((words, { tensors, attributes }) => words + 3 + 2 * tensors.length + attributes.length, 0));
+    let at = 0;
     for (const { kernel, tensors, attributes } of program.commands) {
       const id = this.ids.get(kernel);
       invariant(id !== undefined, `the cpu backend has no kernel ${kernel}`);
-      code.push(id, tensors.length, attributes.length);
+      code[at++] = id;
+      code[at++] = tensors.length;
+      code[at++] = attributes.length;
       for (const t of tensors) {
-        if (t === null) { code.push(-1, 0); continue; }
-        let at = 0;
-        if (t.storage.buffer !== null) {
-          at = index.get(t.storage.buffer) ?? buffers.push(t.storage.buffer) - 1;
-          index.set(t.storage.buffer, at);
+        let buffer = t === null ? -1 : 0;
+        if (t !== null && t.storage.buffer !== null) {
+          buffer = index.get(t.storage.buffer) ?? buffers.push(t.storage.buffer) - 1;
+          index.set(t.storage.buffer, buffer);
         }
-        code.push(at, t.storage.offset + t.offset * bytesPerElement[t.dtype]);
+        code[at++] = buffer;
+        code[at++] = t === null ? 0 : t.storage.offset + t.offset * bytesPerElement[t.dtype];
       }
-      code.push(...attributes);
+      code.set(attributes, at);
+      at += attributes.length;
     }
-    return { code: Float64Array.from(code), runs: Float64Array.from(program.runs.flatMap((run) => this.encodeRun(program, run))), buffers };
+    return { code, jobs: Float64Array.from(this.encodeJobs(program)), buffers };
+  }
+
+  private encodeJobs(program: Program): number[] {
+    const runs = program.runs.map((run) => this.encodeRun(program, run));
+    const chains = program.sideBySide.map(({ first, lengths }) => [first, lengths.reduce((a, b) => a + b), 0, lengths.length, ...lengths]);
+    return [...runs, ...chains].sort((a, b) => a[0]! - b[0]!).flat();
   }
 
   private encodeRun({ commands }: Program, { first, rows, members }: RowRun): number[] {
