@@ -34,7 +34,7 @@ export function runData(name: string): RunData {
       if (thoughts.samples.length !== samples.value.length || samples.value.at(-1)?.step !== thoughts.samples.at(-1)?.step) samples.value = thoughts.samples;
       detail.value = told;
       missing.value = false;
-      return told.run.status === 'running' ? 1000 : 5000;
+      return told.run.status === 'running' ? 1000 : 2000; // someone may go on with it any time
     }),
   };
 }
