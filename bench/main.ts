@@ -57,6 +57,8 @@ async function run(): Promise<Record<string, unknown>> {
   process.exit(2);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const result = await run();
 if (values.record) (await import('./record.ts')).record(positionals[0]!, result);
 if (values.json) console.log(JSON.stringify(result));

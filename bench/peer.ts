@@ -13,6 +13,7 @@ export class Peer {
 
   constructor(command: string, script: string, args: readonly string[]) {
     this.child = spawn(command, [fileURLToPath(new URL(`./peers/${script}`, import.meta.url)), ...args]);
+    process.once('exit', () => this.child.kill('SIGKILL')); // broken off, it leaves nothing running
     this.child.stderr.pipe(process.stderr);
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     this.ready = this.next();

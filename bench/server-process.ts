@@ -25,6 +25,7 @@ function threadSeconds(pid: number): Map<number, number> {
 export async function startServer(file: string, { threads, args, engine = 'tiefsuche', home }: { threads: number; args: readonly string[]; engine?: string; home?: string }): Promise<Server> {
   const flags = (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter(Boolean); // e.g. --cpu-prof
   const child = spawn(process.execPath, [...flags, '--import', 'tsx', join(packageRoot(), 'src', 'cli', 'main.ts'), 'serve', file, '--port', '0', '--json', '--engine', engine, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TIEFSUCHE_THREADS: String(threads), ...(home !== undefined && { TIEFSUCHE_HOME: home }) } });
+  process.once('exit', () => child.kill('SIGKILL')); // a measurement that is broken off leaves nothing running
   let url = '';
   for await (const line of createInterface({ input: child.stdout! })) { url = (JSON.parse(line) as { url: string }).url; break; }
   if (url === '') throw new Error('the server did not start; see its message above');
