@@ -189,7 +189,7 @@ const stale = [...new Map([...jobs, ...benches.map((b) => b.job)].map((j) => [j.
 });
 await executeAll(stale);
 
-const shared = platform === 'darwin' ? [foreign ? '-shared' : '-bundle', '-undefined', 'dynamic_lookup'] : platform === 'win32' ? ['-shared', importLibrary(), '-static'] : ['-shared'];
+const shared = platform === 'darwin' ? [foreign ? '-shared' : '-bundle', '-undefined', 'dynamic_lookup'] : platform === 'win32' ? ['-shared', importLibrary(), ...(foreign ? [] : ['-static'])] : ['-shared'];
 if (foreign) shared.push('-s', ...(platform === 'linux' ? [`-Wl,--version-script=${writeExports()}`] : []));
 const addon = option('out') ?? join(root, 'build', 'tiefsuche.node');
 const pool = single.find((j) => j.what === 'pool').product;

@@ -3,7 +3,7 @@
 // libraries of every system, from PyPI), in build/packages/@tiefsuche/native-PLATFORM-ARCH, each ready for `npm publish`.
 //   npm run prebuild -- linux-arm64 darwin-arm64     these alone
 // zig comes into build/zig by pip; ZIG="…" names another. What was not loaded and run here is said at the end.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,6 +81,7 @@ for (const target of wanted.length > 0 ? wanted : Object.keys(TARGETS)) {
   const { status } = run(process.execPath, ['scripts/build-native.js', `--target=${target}`, `--out=${addon}`],
     { CXX: `${zig} c++ -target ${TARGETS[target].zig}`, DLLTOOL: `${zig} dlltool`, ZIG_GLOBAL_CACHE_DIR: join(build, 'zig-cache'), ZIG_LOCAL_CACHE_DIR: join(build, 'zig-cache') });
   if (status !== 0) { rmSync(folder, { recursive: true, force: true }); said.push(`${target}: did not build, see above`); failures++; continue; }
+  for (const name of readdirSync(folder)) if (name !== 'tiefsuche.node') rmSync(join(folder, name)); // what a linker leaves beside it
   writePackage(target, TARGETS[target], folder);
   const verdict = loaded(target, addon);
   if (verdict.startsWith('DOES NOT')) failures++;
