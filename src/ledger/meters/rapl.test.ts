@@ -75,7 +75,7 @@ test('a counter that becomes unreadable gives no number, and says why', () => {
 });
 
 test('without readable counters the estimate is used, labelled, and the reason kept', () => {
-  const missing = openEnergyMeter({ powercap: '/nowhere', watts: { watts: 10, source: 'test' } });
+  const missing = openEnergyMeter({ powercap: '/proc/no-such-folder', watts: { watts: 10, source: 'test' } });
   assert.deepEqual(missing.description.used.map((m) => [m.name, m.grade]), [['cpu-time', 'estimated']]);
   assert.match(missing.description.used[0]!.formula, /processor seconds × 10 W \(test\)/);
   assert.match(missing.description.refused[0]!.reason, /does not exist|only Linux/);
