@@ -223,7 +223,7 @@ struct Program {
   std::vector<double> profile;  // (count, seconds) per kernel; empty if not wanted
   double* profileTarget = nullptr;
   int64_t done = 0;
-  std::atomic<size_t> failed{SIZE_MAX};  // the command of a run that threw
+  std::atomic<size_t> failed{SIZE_MAX};  // the command that threw
   std::string failure;
   // only for run():
   napi_async_work work = nullptr;
@@ -233,6 +233,7 @@ struct Program {
   void decode();
   void decodeJobs();
   void execute();
+  double compute(Pool& pool, size_t i, const Command& command);
   void executeRun(Pool& pool, const Job& run);
   void executeChains(Pool& pool, const Job& job);
   void executeAlone(Pool& pool, size_t i);
@@ -295,16 +296,13 @@ void Program::decodeJobs() {
     if (rows == 0) {
       const double chains = next();
       if (!(chains >= 1 && chains <= count)) bad();
-      for (size_t i = 0, start = job.first; i <= static_cast<size_t>(chains); i++) {
-        job.chains.push_back(start);
-        if (i == static_cast<size_t>(chains)) {
-          if (start != from) bad();
-          break;
-        }
-        const double length = next();
+      job.chains.push_back(job.first);
+      for (size_t i = 0; i < static_cast<size_t>(chains); i++) {
+        const double length = next(), start = static_cast<double>(job.chains.back());
         if (!(length >= 1 && start + length <= from)) bad();
-        start += static_cast<size_t>(length);
+        job.chains.push_back(static_cast<size_t>(start + length));
       }
+      if (job.chains.back() != from) bad();
     } else {
       job.members = jobWords.data() + at;
       for (size_t i = job.first; i < from; i++) {
@@ -320,9 +318,20 @@ void Program::decodeJobs() {
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+/** Runs the kernel of command i on `command`, that one or a part of it; remembers it if it fails. Returns seconds where they are wanted. */
+double Program::compute(Pool& pool, size_t i, const Command& command) {
+  const auto start = profile.empty() ? Clock::time_point() : Clock::now();
+  try {
+    Machine::get().kernels[ids[i]].kernel(pool, command);
+  } catch (...) {
+    failed = i;
+    throw;
+  }
+  return profile.empty() ? 0 : since(start);
+}
+
 /** A thread takes a block of rows through all commands before the next one. */
 void Program::executeRun(Pool& pool, const Job& run) {
-  const std::vector<Entry>& kernels = Machine::get().kernels;
   const int threads = pool.threads();
   std::vector<double> seconds(profile.empty() ? 0 : run.count * static_cast<size_t>(threads));
   pool.parallel((run.rows + ROWS - 1) / ROWS, [&](int64_t block, int thread) {
@@ -337,23 +346,16 @@ void Program::executeRun(Pool& pool, const Job& run) {
       for (int j = 0; j < whole.tensors; j++)
         tensors[j] = whole.t[j] ? static_cast<char*>(whole.t[j]) + static_cast<int64_t>(member[1 + j] * static_cast<double>(from)) : nullptr;
       member += 1 + whole.tensors;
-      const auto start = profile.empty() ? Clock::time_point() : Clock::now();
-      try {
-        kernels[ids[run.first + i]].kernel(pool, {tensors, attributes, whole.tensors, whole.attributes});
-      } catch (...) {
-        failed = run.first + i;
-        throw;
-      }
-      if (!profile.empty()) seconds[i * static_cast<size_t>(threads) + static_cast<size_t>(thread)] += since(start);
+      const double took = compute(pool, run.first + i, {tensors, attributes, whole.tensors, whole.attributes});
+      if (!profile.empty()) seconds[i * static_cast<size_t>(threads) + static_cast<size_t>(thread)] += took;
     }
   });
   for (size_t i = 0; i < seconds.size(); i++) profile[2 * ids[run.first + i / static_cast<size_t>(threads)] + 1] += seconds[i] / threads;
 }
 
 void Program::executeAlone(Pool& pool, size_t i) {
-  const auto start = profile.empty() ? Clock::time_point() : Clock::now();
-  Machine::get().kernels[ids[i]].kernel(pool, commands[i]);
-  if (!profile.empty()) profile[2 * ids[i] + 1] += since(start);
+  const double took = compute(pool, i, commands[i]);
+  if (!profile.empty()) profile[2 * ids[i] + 1] += took;
 }
 
 /** Neighbours of one kernel as its own job, where it has one; else each chain on a thread of its own, if there are enough. */
@@ -368,24 +370,14 @@ void Program::executeChains(Pool& pool, const Job& job) {
     return;
   }
   if (chains < 2 * static_cast<size_t>(threads)) {
-    for (size_t i = job.first; i < end; i++) {
-      failed = i;
-      executeAlone(pool, i);
-    }
-    failed = SIZE_MAX;
+    for (size_t i = job.first; i < end; i++) executeAlone(pool, i);
     return;
   }
   std::vector<double> seconds(profile.empty() ? 0 : job.count);
   pool.parallel(static_cast<int64_t>(chains), [&](int64_t chain, int) {
     for (size_t i = job.chains[chain]; i < job.chains[chain + 1]; i++) {
-      const auto start = profile.empty() ? Clock::time_point() : Clock::now();
-      try {
-        Machine::get().kernels[ids[i]].kernel(pool, commands[i]);
-      } catch (...) {
-        failed = i;
-        throw;
-      }
-      if (!profile.empty()) seconds[i - job.first] = since(start);
+      const double took = compute(pool, i, commands[i]);
+      if (!profile.empty()) seconds[i - job.first] = took;
     }
   });
   for (size_t i = 0; i < seconds.size(); i++) profile[2 * ids[job.first + i] + 1] += seconds[i] / threads;
@@ -496,11 +488,6 @@ napi_value run(napi_env env, napi_value* args) {
   if (program->cancel) check(env, napi_create_reference(env, args[2], 1, &program->cancelRef));
   if (program->profileTarget) {
     napi_value v;
-    check(env, napi_get_named_property(env, args[3], "jobs", &v));
-    if (!absent(env, v)) {
-      const Array jobs = typedArray(env, v, napi_float64_array, "jobs must be a Float64Array");
-      program->jobWords.assign(static_cast<const double*>(jobs.data), static_cast<const double*>(jobs.data) + jobs.length);
-    }
     check(env, napi_get_named_property(env, args[3], "profile", &v));
     check(env, napi_create_reference(env, v, 1, &program->profileRef));
   }

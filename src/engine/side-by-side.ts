@@ -14,6 +14,9 @@ export interface SideBySide {
   readonly lengths: readonly number[];
 }
 
+/** How many commands a group has. */
+export const commandsOf = ({ lengths }: SideBySide): number => lengths.reduce((a, b) => a + b);
+
 /** The groups of two chains or more. */
 export function findSideBySide(commands: readonly Command[]): SideBySide[] {
   const found: SideBySide[] = [];

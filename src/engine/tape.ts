@@ -13,7 +13,7 @@ import { invariant } from '../errors.ts';
 import { kernels } from './ops/index.ts';
 import { Arena, type Command, type Program, type Upload, countFlops } from './program.ts';
 import { findRowRuns } from './row-runs.ts';
-import { type Chain, findSideBySide } from './side-by-side.ts';
+import { type Chain, commandsOf, findSideBySide } from './side-by-side.ts';
 import { livesOf, placeInOrder, placeTightly } from './storage-plan.ts';
 import { type DType, type Shape, type Storage, type Tensor, plannedTensor, rowLength, sizeOf } from './tensor.ts';
 
@@ -253,7 +253,8 @@ export class Tape {
   finish(arena: Arena): Program {
     const { commands, runs } = findRowRuns(this.commands);
     const sideBySide = findSideBySide(commands);
-    const lives = livesOf(commands, [...runs.map(({ first, members }) => ({ first, count: members.length })), ...sideBySide.map(({ first, lengths }) => ({ first, count: lengths.reduce((a, b) => a + b) }))], this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
+    const jobs = [...runs.map(({ first, members }) => ({ first, count: members.length })), ...sideBySide.map((group) => ({ first: group.first, count: commandsOf(group) }))];
+    const lives = livesOf(commands, jobs, this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
     let arenaBytes = placeInOrder(lives);
     if (!arena.fits(arenaBytes)) arenaBytes = placeTightly(lives, arenaBytes, arena.tightPlans);
     return { commands, runs, sideBySide, uploads: this.uploads, arena, arenaBytes, flops: countFlops(commands, !this.training) };

@@ -13,6 +13,7 @@ import type { Batch } from '../models/loss.ts';
 import { emptyBatch } from './batches.ts';
 import { defineMethod } from './method.ts';
 import { readRows } from './rows-file.ts';
+import { oneAhead } from './one-ahead.ts';
 import { optimizerOf, optimizerSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { Updater } from './updater.ts';
 
@@ -74,14 +75,13 @@ export const pretrain = defineMethod({
       return batches;
     }
 
-    let ahead: { step: number; batches: Batch[] } | undefined;
+    const batches = oneAhead(settings.steps, batchesOf);
     return {
       steps: settings.steps,
       updater,
       async step(step) {
         const factor = scheduleFactor(schedule, step, settings.steps);
-        const batches = ahead?.step === step ? ahead.batches : batchesOf(step);
-        const result = await updater.update(batches, step + 1, factor, step + 1 < settings.steps ? () => (ahead = { step: step + 1, batches: batchesOf(step + 1) }).batches : undefined);
+        const result = await updater.update(batches.at(step), step + 1, factor, batches.after(step));
         const metrics: Record<string, number> = { learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
         if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
         if (result.balance > 0) metrics['balance_loss'] = result.balance;

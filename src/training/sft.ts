@@ -12,6 +12,7 @@ import { demonstration, drawFrom, drawProblem } from '../reasoning/problems.ts';
 import { type Example, emptyBatch, limitsFor, packBatches, targetCount } from './batches.ts';
 import { type StageContext, defineMethod } from './method.ts';
 import { withFiles } from './file-task.ts';
+import { oneAhead } from './one-ahead.ts';
 import { optimizerOf, optimizerSchema, problemsSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { fileExamples, fileSchema, largest, readExamples, tokenCount } from './sft-file.ts';
 import { Updater } from './updater.ts';
@@ -38,9 +39,6 @@ export const sftSchema = z.strictObject({
   until: z.strictObject({ improvement: z.number().min(0), share: z.number().gt(0).lt(1) }).optional(),
 });
 
-/** What a step trains on. */
-interface Prepared { readonly step: number; readonly examples: readonly Example[]; readonly batches: readonly Batch[] }
-
 export const sft = defineMethod({
   name: 'sft',
   schema: sftSchema,
@@ -58,21 +56,21 @@ export const sft = defineMethod({
     /** What is measured after this step. */
     const scoredAt = (step: number): typeof scored => (settings.heldout_every === 0 ? [] : atEnd(step) ? scored : (step + 1) % settings.heldout_every === 0 ? own : []);
     const packScored = (examples: readonly Example[], coefficient: number): Batch[] => packBatches(examples, { coefficient, limits });
-    const prepare = (step: number): Prepared => {
+    const prepared = oneAhead(settings.steps, (step) => {
       const examples = examplesOf(step), targets = examples.reduce((n, e) => n + targetCount(e), 0);
-      return { step, examples, batches: packBatches(examples, { coefficient: 1 / targets, limits, mtpWeight: settings.mtp_weight }) };
-    };
-    let heldout: { step: number; loss: number }[] = [], ahead: Prepared | undefined;
+      return { examples, batches: packBatches(examples, { coefficient: 1 / targets, limits, mtpWeight: settings.mtp_weight }) };
+    });
+    let heldout: { step: number; loss: number }[] = [];
     return {
       steps: settings.steps,
       updater,
       ...(source.meanTokens !== undefined && { meanTokens: settings.batch * source.meanTokens }),
       ...((settings.heldout_every > 0 || settings.heldout_at_start) && { beside: { tokens: besideTokens(), at: (step: number) => atStart(step) || scoredAt(step).length > 0, sample: someScored } }),
       async step(step) {
-        const { examples, batches } = ahead?.step === step ? ahead : prepare(step);
+        const { examples, batches } = prepared.at(step), next = prepared.after(step);
         const before = atStart(step) ? await heldoutLosses(scored, '_at_start') : {};
         const factor = scheduleFactor(schedule, step, settings.steps);
-        const result = await updater.update(batches, step + 1, factor, step + 1 < settings.steps ? () => (ahead = prepare(step + 1)).batches : undefined);
+        const result = await updater.update(batches, step + 1, factor, next && (() => next().batches));
         const metrics: Record<string, number> = { ...before, learning_rate: settings.optimizer.lr * factor, grad_norm: result.gradNorm };
         if (result.ahead > 0) metrics['mtp_loss'] = result.ahead;
         if (result.balance > 0) metrics['balance_loss'] = result.balance;

@@ -46,7 +46,8 @@ export class Updater {
   private readonly model: Model;
   private readonly arena: Arena;
   private readonly biasRate: number;
-  private ahead: Pass | null = null;
+  /** What comes next, recorded while the pass before it ran. */
+  private upcoming: Pass | null = null;
 
   /** `biasRate`: γ of the router biases (DeepSeek-V3: 0.001). */
   constructor(model: Model, arena: Arena, settings: OptimizerSettings, biasRate = 0) {
@@ -67,11 +68,12 @@ export class Updater {
     let loss = 0, ahead = 0, balance = 0;
     let apply: Program | undefined;
     for (const [i, batch] of batches.entries()) {
-      const isLast = i === batches.length - 1, pass = this.ahead?.batch === batch && this.ahead.isLast === isLast ? this.ahead : this.recordPass(batch, isLast), { program, recorded } = pass;
+      const isLast = i === batches.length - 1, known = this.upcoming?.batch === batch && this.upcoming.isLast === isLast ? this.upcoming : null;
+      const { program, recorded } = known ?? this.recordPass(batch, isLast);
       await meanwhile(execute(program), () => {
         if (isLast) apply = this.recordApply(step, factor).finish(this.arena);
-        const upcoming = isLast ? next?.() ?? [] : batches.slice(i + 1);
-        this.ahead = upcoming.length > 0 ? this.recordPass(upcoming[0]!, upcoming.length === 1) : null;
+        const [following, ...others] = isLast ? next?.() ?? [] : batches.slice(i + 1);
+        this.upcoming = following ? this.recordPass(following, others.length === 0) : null;
       });
       const part = this.collect(program, recorded);
       if (!Number.isFinite(part.loss + part.ahead + part.balance)) await this.explain(batches, `the loss is ${part.loss}`);

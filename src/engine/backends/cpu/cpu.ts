@@ -11,6 +11,7 @@ import type { Backend, BackendInfo, RunOptions } from '../../backend.ts';
 import { type FileRows, storedTypes } from '../../file-rows.ts';
 import type { Program } from '../../program.ts';
 import type { RowRun } from '../../row-runs.ts';
+import { commandsOf } from '../../side-by-side.ts';
 import { type DeviceBuffer, type Storage, type Tensor, bytesPerElement } from '../../tensor.ts';
 import { ReferenceBackend, runReference } from '../reference/reference.ts';
 import { addonPath, buildLine } from './addon-path.ts';
@@ -160,7 +161,7 @@ export class CpuBackend implements Backend {
 
   private encodeJobs(program: Program): number[] {
     const runs = program.runs.map((run) => this.encodeRun(program, run));
-    const chains = program.sideBySide.map(({ first, lengths }) => [first, lengths.reduce((a, b) => a + b), 0, lengths.length, ...lengths]);
+    const chains = program.sideBySide.map((group) => [group.first, commandsOf(group), 0, group.lengths.length, ...group.lengths]);
     return [...runs, ...chains].sort((a, b) => a[0]! - b[0]!).flat();
   }
 
