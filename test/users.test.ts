@@ -282,6 +282,15 @@ test('the record of answers: who, which model, how much; no texts; what a client
   assert.deepEqual(purgeAudit('2999-01-01', home), [file!.slice(0, 10)]);
   assert.deepEqual(await records(), []);
 
+  // Whoever leaves during the first step is on the record with what that step cost.
+  for (let n = 1; n <= 20; n++) {
+    const early = new AbortController(), reader = (await ask30(true, early.signal)).body!.getReader();
+    await reader.read();
+    early.abort();
+    for (let i = 0; i < 100 && (await records()).length < n; i++) await new Promise((r) => { setTimeout(r, 20); });
+  }
+  assert.deepEqual((await records()).map((r) => [r.finish[0], r.joules! > 0]), Array.from({ length: 20 }, () => ['client', true]));
+
   const kept = new Audit(true, temporaryHome());
   assert.equal(kept.texts, true);
 });

@@ -46,6 +46,7 @@ export class Choice implements Sequence {
   private undecided = 0; // tokens of what may become the opening tag
   private answerMustFollow = false;
   private ended: ChoiceEnd['thinkingEnded'] = null;
+  private untold: Omit<Extract<EngineEvent, { type: 'end' }>, 'joules'> | null = null;
   joules: number | null = 0;
   /** Called once its prompt is read: whoever shares it finds its pages in the cache from then on. */
   onRead: (() => void) | null = null;
@@ -200,9 +201,15 @@ export class Choice implements Sequence {
     if (this.splitter.inside && !this.request.thinking.raw) this.ended = finish === 'length' ? 'length' : 'natural';
     this.say(this.decoder.flush(), undefined, true);
     const now = seconds(), started = this.started || now, first = this.firstToken || now;
-    this.emit({
+    this.untold = {
       type: 'end', choice: this.index, finish, ...(cutShort && { cutShort }), tokens: this.ids.length - this.promptLength, reasoningTokens: this.thought, cachedTokens: this.cached,
-      thinkingEnded: this.ended, queueSeconds: started - this.arrived, promptSeconds: first - started, decodeSeconds: now - first, joules: this.joules,
-    });
+      thinkingEnded: this.ended, queueSeconds: started - this.arrived, promptSeconds: first - started, decodeSeconds: now - first,
+    };
+  }
+
+  /** Says that it has ended, once: not before the energy of its last step is booked, which is known when that step is over. */
+  tellEnd(): void {
+    if (this.untold) this.emit({ ...this.untold, joules: this.joules });
+    this.untold = null;
   }
 }

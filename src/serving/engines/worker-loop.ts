@@ -70,7 +70,7 @@ function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeo
   const { text, context, batch, description } = machine, ends = endIds(text), book = new RuleBook(text, machine.vocab, ends);
   const pace = new Pace(options.besideTraining), meter = openEnergyMeter(), used = meter.description.used[0]!;
   const requests = new Map<number, readonly (Choice | Embedding)[]>();
-  let outbox: [number, EngineEvent][] = [], closing = false;
+  let outbox: [number, EngineEvent][] = [], stepping = false, closing = false;
   const flush = (): void => {
     if (outbox.length > 0) post({ type: 'events', events: outbox });
     outbox = [];
@@ -114,9 +114,15 @@ function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeo
     }
   };
   const cancel = (id: number, reason: CutShort): void => {
-    const all = requests.get(id) ?? [];
-    for (const one of all) one.cut(reason);
-    finished(id, all);
+    for (const one of requests.get(id) ?? []) one.cut(reason);
+    if (!stepping) settle();
+  };
+  /** Says what has ended. Never during a step, whose energy is not booked yet. */
+  const settle = (): void => {
+    for (const [id, all] of requests) {
+      for (const one of all) if (one instanceof Choice) one.tellEnd();
+      if (all.every((one) => one.done)) finished(id, all);
+    }
   };
   /** Takes a request off the list, and sends what it gathered. */
   const finished = (id: number, all: readonly (Choice | Embedding)[]): void => {
@@ -139,9 +145,11 @@ function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeo
     try {
       meter.read(); // what was used while nothing was asked belongs to nobody
       while (batch.busy && !closing) {
+        stepping = true;
         const begun = performance.now(), { tokens } = await batch.step(), seconds = (performance.now() - begun) / 1000;
+        stepping = false;
         bill(tokens);
-        for (const [id, choices] of requests) if (choices.every((c) => c.done)) finished(id, choices);
+        settle();
         flush();
         if (Atomics.load(options.shared, 1) > 0 && await pace.after(seconds)) meter.read(); // the rest belongs to nobody
         else await nextTurn();
@@ -168,6 +176,7 @@ function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeo
     }
     flush();
     computing ??= compute().catch((error: unknown) => {
+      stepping = false;
       for (const id of requests.keys()) refuse(id, { code: 'engine_failed', message: (error as Error).message });
       for (const id of [...requests.keys()]) cancel(id, 'shutdown');
       flush();
