@@ -79,7 +79,7 @@ export const api = {
   eraseOwn: () => ask<OwnErased>('DELETE', '/api/own'),
   changePassword: (old: string, changed: string) => ask<unknown>('POST', '/api/session/password', { old, new: changed }),
   users: () => ask<Users>('GET', '/api/users'),
-  addUser: (user: { name: string; role: Role; password: string | null }) => ask<Users>('POST', '/api/users', user),
+  addUser: (user: { name: string; role: Role; password: string | null; conversations?: 'keep' | 'delete' }) => ask<Users>('POST', '/api/users', user),
   setRole: (name: string, role: Role) => ask<Users>('PATCH', `/api/users/${part(name)}`, { role }),
   removeUser: (name: string, conversations: 'keep' | 'delete') => ask<Users>('DELETE', `/api/users/${part(name)}?conversations=${conversations}`),
   addKey: (name: string, label: string) => ask<NewKey>('POST', `/api/users/${part(name)}/keys`, { label }),

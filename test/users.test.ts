@@ -233,6 +233,20 @@ test('the pages of operators: users with their keys, the record with its sums, a
     await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
     await card('dora').waitFor({ state: 'detached' });
     assert.equal(store.find('dora'), undefined);
+    const doras = chatsFolder({ name: 'dora', role: 'user' }, home);
+    cpSync(fileURLToPath(new URL('fixtures/thinker/config.json', import.meta.url)), join(doras, 'left-behind.json'));
+    const again = async (): Promise<void> => {
+      await form.getByLabel('Name').fill('dora');
+      await form.getByRole('textbox', { name: 'Password' }).fill('another dora altogether');
+      await form.getByRole('button', { name: 'Add' }).click();
+    };
+    await again();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    assert.equal(store.find('dora'), undefined, 'asked, and not answered');
+    await form.getByRole('button', { name: 'Add' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete them' }).click();
+    await card('dora').waitFor();
+    assert.ok(!existsSync(doras));
 
     await page.getByRole('link', { name: 'Records' }).click();
     await page.getByText('No texts.').waitFor();

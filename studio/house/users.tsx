@@ -2,8 +2,8 @@
 
 import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
-import { type Role, type Users as UserList, api } from '../api.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import { type Role, ServerError, type Users as UserList, api } from '../api.ts';
 import { moment, reasonOf, t } from '../i18n/index.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { studio } from '../parts/house.ts';
@@ -11,19 +11,20 @@ import { Icon } from '../parts/icons.tsx';
 import { NewKey } from './new-key.tsx';
 
 type User = UserList['users'][number];
-type Act = (work: Promise<UserList>) => Promise<boolean>;
+/** Shows what the server answers, or why not; true: it was done. What `unless` takes care of is not shown. */
+type Act = (work: Promise<UserList>, unless?: (error: unknown) => boolean) => Promise<boolean>;
 
 const roles: readonly Role[] = ['user', 'operator'];
 
 export function Users(): JSX.Element {
   const users = useSignal<readonly User[] | null>(null), problem = useSignal<string | null>(null);
-  const act: Act = async (work) => {
+  const act: Act = async (work, unless) => {
     problem.value = null;
     try {
       users.value = (await work).users;
       return true;
     } catch (error) {
-      problem.value = reasonOf(error);
+      if (!unless?.(error)) problem.value = reasonOf(error);
       return false;
     }
   };
@@ -84,14 +85,19 @@ function RemoveUser({ name, act, onClose }: { name: string; act: Act; onClose: (
 }
 
 function AddUser({ act, first }: { act: Act; first: boolean }): JSX.Element {
-  const login = useSignal(true);
-  const add = async (form: HTMLFormElement): Promise<void> => {
-    const values = new FormData(form), password = values.get('password');
-    const done = await act(api.addUser({ name: String(values.get('name')), role: first ? 'operator' : (String(values.get('role')) as Role), password: password === null ? null : String(password) }));
-    if (done) form.reset();
+  const login = useSignal(true), form = useRef<HTMLFormElement>(null), earlier = useSignal<string | null>(null);
+  const add = async (conversations?: 'keep' | 'delete'): Promise<void> => {
+    const values = new FormData(form.current!), name = String(values.get('name')), password = values.get('password');
+    earlier.value = null;
+    const done = await act(api.addUser({ name, role: first ? 'operator' : (String(values.get('role')) as Role), password: password === null ? null : String(password), ...(conversations && { conversations }) }), (error) => {
+      if (!(error instanceof ServerError) || error.code !== 'conversations_kept') return false;
+      earlier.value = name;
+      return true;
+    });
+    if (done) form.current!.reset();
   };
   return (
-    <form class="stack narrow add-user" onSubmit={(e) => { e.preventDefault(); void add(e.currentTarget); }}>
+    <form ref={form} class="stack narrow add-user" onSubmit={(e) => { e.preventDefault(); void add(); }}>
       <h2>{t(first ? 'users.add.first' : 'users.add')}</h2>
       <div class="pairs">
         <label>{t('login.name')}<small>{t('users.name.hint')}</small><input name="name" required maxLength={32} pattern="[a-z0-9][a-z0-9._\-]*" autocomplete="off" autocapitalize="none" /></label>
@@ -100,6 +106,12 @@ function AddUser({ act, first }: { act: Act; first: boolean }): JSX.Element {
       </div>
       {!first && <label class="check"><input type="checkbox" checked={!login.value} onChange={(e) => { login.value = !e.currentTarget.checked; }} /><span>{t('users.nopassword')}</span></label>}
       <p class="row"><button class="primary">{t('users.add.go')}</button></p>
+      {earlier.value !== null && (
+        <Dialog title={t('users.earlier', { name: earlier.value })} onClose={() => { earlier.value = null; }}>
+          <p>{t('users.earlier.text', { name: earlier.value })}</p>
+          <p class="row"><button type="button" class="danger" onClick={() => { void add('delete'); }}>{t('users.earlier.delete')}</button> <button type="button" onClick={() => { void add('keep'); }}>{t('users.earlier.keep')}</button> <button type="button" onClick={() => { earlier.value = null; }}>{t('cancel')}</button></p>
+        </Dialog>
+      )}
     </form>
   );
 }

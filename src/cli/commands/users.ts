@@ -1,7 +1,7 @@
 // `tiefsuche users`: who may use the server, and with which keys. A running server sees every change with its next request.
 import { TiefsucheError } from '../../errors.ts';
 import type { Role } from '../../serving/user.ts';
-import { UserStore } from '../../serving/users/user-store.ts';
+import { type Afterwards, UserStore, afterwards } from '../../serving/users/user-store.ts';
 import { askPassword } from '../ask-password.ts';
 import type { Command } from '../command.ts';
 import { moment, table } from '../figures.ts';
@@ -17,6 +17,7 @@ As long as there are none, the server answers this machine alone, without a logi
   ],
   options: [
     { flags: '--role <role>', text: 'user: chat and own conversations; operator: models, runs and the audit, too', choices: ['user', 'operator'], fallback: 'user' },
+    { flags: '--conversations <what>', text: 'remove: what becomes of conversations and ratings; add: of those an earlier user of that name left', choices: [...afterwards] },
     { flags: '--no-password', text: 'add: no login by password; with keys, or by a reverse proxy, only' },
     { flags: '--label <text>', text: 'key: what it is for', fallback: '' },
     { flags: '--revoke <id>', text: 'key: the one that is no longer good' },
@@ -28,7 +29,7 @@ As long as there are none, the server answers this machine alone, without a logi
     { line: 'tiefsuche users key anna --revoke 1f2e3d4c', text: 'that key is not good any more' },
   ],
   async run({ args: [action, name], options, json, terminal }) {
-    const store = new UserStore(), { out, print } = terminal, { role, password, label, revoke } = options as { role: Role; password: boolean; label: string; revoke?: string };
+    const store = new UserStore(), { out, print } = terminal, { role, password, label, revoke, conversations } = options as { role: Role; password: boolean; label: string; revoke?: string; conversations?: Afterwards };
     const done = (what: string, fields: Record<string, unknown> = {}): void => print(json ? JSON.stringify({ name, ...fields }) : what);
     if (action === 'list') {
       const all = store.all().map((u) => ({ name: u.name, role: u.role, created: u.created, password: u.password !== null, keys: u.keys.map(({ id, label: text, created }) => ({ id, label: text, created })) }));
@@ -39,13 +40,13 @@ As long as there are none, the server answers this machine alone, without a logi
     }
     if (name === undefined) throw new TiefsucheError('USAGE', `whom? \`tiefsuche users ${action}\` takes a name`);
     if (action === 'add') {
-      if (store.find(name)) throw new TiefsucheError('EXISTS', `there is a user "${name}" already`, { hint: `\`tiefsuche users password ${name}\` changes the password.` });
-      await store.add(name, role, password ? await askPassword(name) : null);
+      store.checkNew(name, conversations); // before a password is asked for
+      await store.add(name, role, password ? await askPassword(name) : null, conversations);
       return done(`${out.bold(name)} is ${role === 'operator' ? 'an operator' : 'a user'} now`, { role });
     }
     if (action === 'remove') {
-      store.remove(name);
-      return done(`${out.bold(name)} is no user any more; conversations stay in chats/${name} until they are deleted`, { removed: true });
+      store.remove(name, conversations ?? 'keep');
+      return done(`${out.bold(name)} is no user any more; ${conversations === 'delete' ? 'conversations and ratings are deleted' : `conversations stay in chats/${name} until \`tiefsuche users remove ${name} --conversations delete\``}`, { removed: true, conversations: conversations ?? 'keep' });
     }
     if (action === 'password') {
       await store.setPassword(name, await askPassword(name));

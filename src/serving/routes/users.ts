@@ -6,11 +6,9 @@ import { z } from 'zod';
 import { ApiError } from '../api-error.ts';
 import { readBody } from '../read-body.ts';
 import type { Route } from '../route.ts';
-import { ChatStore } from '../studio/chat-store.ts';
-import { eraseFeedback } from '../studio/feedback.ts';
 import { type User, roles } from '../user.ts';
 import { longestPassword } from '../users/password.ts';
-import type { UserStore } from '../users/user-store.ts';
+import { type UserStore, afterwards } from '../users/user-store.ts';
 
 const largest = 16 * 1024;
 const listedSchema = z.object({
@@ -18,7 +16,7 @@ const listedSchema = z.object({
   keys: z.array(z.object({ id: z.string(), label: z.string(), created: z.string() })),
 });
 const usersSchema = z.object({ users: z.array(listedSchema) }).meta({ id: 'Users' });
-const addSchema = z.strictObject({ name: z.string(), role: z.enum(roles), password: z.string().max(longestPassword).nullable().describe('null: no login by password; keys, or a trusted proxy.') }).meta({ id: 'UserAdd' });
+const addSchema = z.strictObject({ name: z.string(), role: z.enum(roles), password: z.string().max(longestPassword).nullable().describe('null: no login by password; keys, or a trusted proxy.'), conversations: z.enum(afterwards).optional().describe('Of an earlier user of that name, whose conversations were kept.') }).meta({ id: 'UserAdd' });
 const changeSchema = z.strictObject({ role: z.enum(roles) }).meta({ id: 'UserChange' });
 const keyAddSchema = z.strictObject({ label: z.string().max(100) }).meta({ id: 'KeyAdd' });
 const keySchema = z.object({ id: z.string(), key: z.string().describe('Shown this once.') }).meta({ id: 'Key' });
@@ -49,9 +47,10 @@ export const userAdd: Route = {
   body: addSchema,
   answers: { 'application/json': usersSchema },
   async answer(c, { identity: { store } }) {
-    const { name, role, password } = await readBody(c.req.raw, addSchema, largest);
+    const { name, role, password, conversations } = await readBody(c.req.raw, addSchema, largest);
     if (store.all().length === 0 && (role !== 'operator' || password === null)) throw new ApiError(409, 'first_operator', 'the first user is an operator with a password: nobody could look after this server otherwise', { param: 'role' });
-    await store.add(name, role, password);
+    if (conversations === undefined && store.leftBehind(name)) throw new ApiError(409, 'conversations_kept', `there are conversations of an earlier user "${name}", and whoever has the name can read them: say "keep" if it is the same person, else "delete", or take another name`, { param: 'conversations' });
+    await store.add(name, role, password, conversations);
     return c.json(listed(store));
   },
 };
@@ -76,16 +75,12 @@ export const userRemove: Route = {
   path: '/api/users/:name',
   access: 'operator',
   summary: 'Remove a user; conversations=delete removes what is kept of them, too',
-  query: z.object({ conversations: z.enum(['keep', 'delete']).optional() }),
+  query: z.object({ conversations: z.enum(afterwards).optional() }),
   answers: { 'application/json': usersSchema },
-  answer(c, { identity: { store }, home }) {
+  answer(c, { identity: { store } }) {
     const name = c.req.param('name')!;
     notOneself(c.get('user'), name);
-    store.remove(name);
-    if (c.req.query('conversations') === 'delete') {
-      new ChatStore({ name, role: 'user' }, home).removeAll();
-      eraseFeedback(home, name);
-    }
+    store.remove(name, c.req.query('conversations') === 'delete' ? 'delete' : 'keep');
     return c.json(listed(store));
   },
 };

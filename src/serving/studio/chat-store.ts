@@ -42,6 +42,8 @@ export class ChatStore {
     rmSync(path);
   }
 
+  get empty(): boolean { return !existsSync(this.folder) || readdirSync(this.folder).length === 0; }
+
   /** All of them, also what cannot be read; says how many. */
   removeAll(): number {
     const names = existsSync(this.folder) ? readdirSync(this.folder) : [];

@@ -1,6 +1,7 @@
 // The users of this machine: $TIEFSUCHE_HOME/users.json, readable by its owner alone, written whole and atomically. The
 // command line and a running server share it: whoever reads looks whether the file changed, so a user who is removed or
 // a key that is revoked is gone with the next request. Keys are 256 random bits: of them only the SHA-256 is kept.
+// A name that was used before opens what it left behind, so whoever adds it again says what becomes of that.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
@@ -9,6 +10,8 @@ import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../../durable-file.ts';
 import { TiefsucheError } from '../../errors.ts';
 import { homeFolder } from '../../home.ts';
+import { ChatStore } from '../studio/chat-store.ts';
+import { eraseFeedback } from '../studio/feedback.ts';
 import { type Role, localUser, roles } from '../user.ts';
 import { hashPassword, longestPassword, passwordHashSchema, shortestPassword } from './password.ts';
 
@@ -22,16 +25,25 @@ const fileSchema = z.strictObject({ version: z.literal(1), users: z.array(userSc
 export type StoredUser = Readonly<z.output<typeof userSchema>>;
 export type StoredKey = Readonly<z.output<typeof keySchema>>;
 
+/** What becomes of the conversations and ratings of a name. */
+export const afterwards = ['keep', 'delete'] as const;
+export type Afterwards = (typeof afterwards)[number];
+
+const namePattern = /^[a-z0-9][a-z0-9._-]{0,31}$/;
 const keyPrefix = 'tfs_';
 const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex');
 
 export class UserStore {
   readonly path: string;
+  private readonly home: string;
   private seen = '';
   private users: readonly StoredUser[] = [];
   private byKey = new Map<string, StoredUser>();
 
-  constructor(home: string = homeFolder()) { this.path = join(home, 'users.json'); }
+  constructor(home: string = homeFolder()) {
+    this.home = home;
+    this.path = join(home, 'users.json');
+  }
 
   all(): readonly StoredUser[] {
     const { mtimeNs, size, ino } = statSync(this.path, { bigint: true, throwIfNoEntry: false }) ?? { mtimeNs: 0, size: 0, ino: 0 }, now = `${mtimeNs} ${size} ${ino}`;
@@ -49,17 +61,29 @@ export class UserStore {
     return this.byKey.get(hashOf(key));
   }
 
-  /** `password` null: no login by password; keys and a trusted proxy only. */
-  async add(name: string, role: Role, password: string | null): Promise<void> {
+  /** Whether someone may be added under this name. */
+  checkNew(name: string, conversations?: Afterwards): void {
     checkName(name);
     if (this.find(name)) throw new TiefsucheError('EXISTS', `there is a user "${name}" already`, { hint: `\`tiefsuche users password ${name}\` changes the password.` });
+    if (conversations === undefined && this.leftBehind(name)) throw new TiefsucheError('EXISTS', `there are conversations of an earlier user "${name}", and whoever has the name can read them`, { hint: 'Add with --conversations keep if it is the same person, else with --conversations delete, or under another name.' });
+  }
+
+  /** Whether there are conversations under a name that is no user's. */
+  leftBehind(name: string): boolean { return namePattern.test(name) && !this.find(name) && !this.chatsOf(name).empty; }
+
+  /** `password` null: no login by password; keys and a trusted proxy only. `conversations`: of an earlier user of that name. */
+  async add(name: string, role: Role, password: string | null, conversations?: Afterwards): Promise<void> {
+    this.checkNew(name, conversations);
     const hash = password === null ? null : await hashPassword(checkedPassword(password));
+    if (conversations === 'delete') this.forget(name);
     this.write([...this.all(), { name, role, created: new Date().toISOString(), password: hash, keys: [] }]);
   }
 
-  remove(name: string): void {
-    this.known(name);
+  /** Takes the user away; with `delete` the conversations and ratings too, also those an earlier removal kept. */
+  remove(name: string, conversations: Afterwards): void {
+    if (conversations === 'keep' || !this.leftBehind(name)) this.known(name);
     this.write(this.all().filter((u) => u.name !== name));
+    if (conversations === 'delete') this.forget(name);
   }
 
   async setPassword(name: string, password: string): Promise<void> {
@@ -86,6 +110,13 @@ export class UserStore {
     this.change(name, (u) => ({ ...u, keys: u.keys.filter((k) => k.id !== id) }));
   }
 
+  private chatsOf(name: string): ChatStore { return new ChatStore({ name, role: 'user' }, this.home); }
+
+  private forget(name: string): void {
+    this.chatsOf(name).removeAll();
+    eraseFeedback(this.home, name);
+  }
+
   private known(name: string): StoredUser {
     const user = this.find(name);
     if (!user) throw new TiefsucheError('NOT_FOUND', `there is no user "${name}"`, { hint: '`tiefsuche users list` shows who there is.' });
@@ -108,7 +139,7 @@ export class UserStore {
 }
 
 function checkName(name: string): void {
-  if (!/^[a-z0-9][a-z0-9._-]{0,31}$/.test(name)) throw new TiefsucheError('USAGE', `"${name}" cannot be the name of a user`, { hint: 'Small letters, digits, dot, dash and underscore, at most 32: it names a folder, too.' });
+  if (!namePattern.test(name)) throw new TiefsucheError('USAGE', `"${name}" cannot be the name of a user`, { hint: 'Small letters, digits, dot, dash and underscore, at most 32: it names a folder, too.' });
   if (name === localUser.name) throw new TiefsucheError('USAGE', `"${name}" is what whoever sits at the machine is called`, { hint: 'Choose another name.' });
 }
 

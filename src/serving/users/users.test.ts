@@ -1,7 +1,8 @@
 // Passwords, keys, sessions and the limit on guessing, each by itself; the server with all of them is in test/users.test.ts.
 
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryHome } from '../../ledger/testing/sample-run.ts';
 import { ApiError } from '../api-error.ts';
@@ -25,8 +26,24 @@ test('users are kept in a file for the owner alone, without a password or key in
   assert.equal(await passwordMatches('', other.find('bot')!.password), false, 'no password matches none');
   store.revokeKey('bot', id);
   assert.equal(other.ofKey(key), undefined);
-  store.remove('anna');
+  store.remove('anna', 'keep');
   assert.deepEqual(other.all().map((u) => u.name), ['bot']);
+  // A name that was used before opens what it left behind.
+  const chats = join(home, 'chats', 'anna');
+  mkdirSync(chats, { recursive: true });
+  writeFileSync(join(chats, 'x.json'), '{}');
+  await assert.rejects(store.add('anna', 'user', null), { code: 'EXISTS', message: /earlier user "anna"/ });
+  await store.add('anna', 'user', null, 'keep');
+  store.remove('anna', 'keep');
+  await store.add('anna', 'user', null, 'delete');
+  assert.ok(!existsSync(chats));
+  mkdirSync(chats);
+  writeFileSync(join(chats, 'x.json'), '{}');
+  store.remove('anna', 'keep');
+  store.remove('anna', 'delete');
+  assert.ok(!existsSync(chats), 'what an earlier removal kept');
+  assert.throws(() => store.remove('anna', 'delete'), { code: 'NOT_FOUND' });
+  assert.throws(() => store.remove('../chats', 'delete'), { code: 'NOT_FOUND' });
   for (const [name, password, code] of [['bot', null, 'EXISTS'], ['../up', null, 'USAGE'], ['local', null, 'USAGE'], ['Anna', null, 'USAGE'], ['carl', 'short', 'INPUT']] as const) {
     await assert.rejects(store.add(name, 'user', password), { code });
   }
