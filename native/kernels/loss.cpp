@@ -3,7 +3,7 @@
 //   nll:    loss = −A logp, g = A
 //   policy: ρ = exp(logp − old), loss = −min(ρ A, clip(ρ, 1 − low, 1 + high) A), g = ρ A where unclipped, else 0
 //   with a reference policy: d = ref − logp, loss += β (e^d − 1 − d), g += β (e^d − 1)
-//   dz = g (softmax(z) − onehot(target)) / temperature,  dh = dz w,  dw += dzᵀ h.
+//   dz = g (softmax(z) − onehot(target)) / temperature,  dh = dz w,  dw (+)= dzᵀ h.
 // A w in few bits gives the bits of the f32 one (dequantise.h), and has no dw.
 // Every element of dw is one chain of fma over all rows, which goes on from chunk to chunk: chunks never show.
 #include "dequantise.h"
@@ -80,8 +80,8 @@ void rowLoss(Pool& pool, int thread, const Rows& o, int64_t r, float* z) {
   z[target] = atTarget;
 }
 
-// t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), reference logp?, logits chunk
-// a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight, type of w: 0 f32, else 1 + its number in panels.ts
+// t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw?, reference logp?, logits chunk
+// a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight, type of w: 0 f32, else 1 + its number in panels.ts, accumulate dw
 void crossEntropy(Pool& pool, const Command& c) {
   const int64_t R = c.dim(0), C = c.dim(1), V = c.dim(2), chunk = c.dim(3), ldh = c.dim(8), lddh = c.dim(9);
   const float* w = c.f(1);
@@ -103,7 +103,7 @@ void crossEntropy(Pool& pool, const Command& c) {
     int64_t count = 0;
     if (dh) products[count++] = {n, C, V, {z, V, 1}, {w, C, 1}, dh + first * lddh, lddh, c.flag(10)};
     if (dh && isFew) products[0].source = &toHidden;
-    if (dw) products[count++] = {V, C, n, {z, 1, V}, {h, ldh, 1}, dw, C, true};
+    if (dw) products[count++] = {V, C, n, {z, 1, V}, {h, ldh, 1}, dw, C, first > 0 || c.flag(15)};
     if (count) gemm(pool, products, count);
   }
 }

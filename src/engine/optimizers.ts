@@ -71,6 +71,7 @@ export class Optimizer {
   /** Bytes of the optimiser's state. */
   get bytes(): number { return this.memory.bytes; }
 
+  /** All gradients with what lies between them, which stays 0. */
   private allGrads(): Tensor { return fixedTensor(this.grads, 0, [this.grads.bytes / 4], 'f32', 'gradients'); }
 
   /** Records the norm of all gradients and the factor that clips them (into `norm`). */
@@ -80,13 +81,12 @@ export class Optimizer {
     tape.emit('clipFactor', [squared, this.norm], [this.settings.clip]);
   }
 
-  /** Records one update by the factor in `norm`, and the clearing of the gradients. `step` counts from 1; `factor` scales all learning rates (schedule). */
+  /** Records one update by the factor in `norm`. `step` counts from 1; `factor` scales all learning rates (schedule). */
   record(tape: Tape, step: number, factor: number): void {
     const small = (run: Run): boolean => sizeOf(run.weight.shape) <= (run.method === 'adamw' ? 2 ** 18 : 2 ** 16); // a thread's work; larger ones are all threads' work
     const bySize = [...this.runs].sort((a, b) => sizeOf(b.weight.shape) - sizeOf(a.weight.shape));
     for (const run of bySize) if (!small(run)) this.recordUpdate(tape, run, step, factor);
     tape.sideBySide(bySize.filter(small).map((run) => () => this.recordUpdate(tape, run, step, factor)));
-    this.recordClear(tape);
   }
 
   private recordUpdate(tape: Tape, run: Run, step: number, factor: number): void {
@@ -96,9 +96,6 @@ export class Optimizer {
     tape.emit('adamW', [run.weight, grad, run.m, run.v, this.norm],
       [n, lr * factor, beta1, beta2, eps, run.decay ? weightDecay : 0, 1 / (1 - integerPower(beta1, step)), 1 / (1 - integerPower(beta2, step))]);
   }
-
-  /** Records the clearing of the gradients. */
-  recordClear(tape: Tape): void { tape.emit('fill', [this.allGrads()], [this.grads.bytes / 4, 0]); }
 
   private recordMuon(tape: Tape, run: Run, grad: Tensor, n: number, settings: MuonSettings, factor: number): void {
     const [rows, cols] = run.shape as [number, number];

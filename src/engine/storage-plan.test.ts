@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from './program.ts';
 import { RandomStream } from './random.ts';
-import { livesOf, placeInOrder, placeTightly } from './storage-plan.ts';
-import { plannedTensor } from './tensor.ts';
+import { livesOf, loanOf, placeInOrder, placeTightly } from './storage-plan.ts';
+import { fixedTensor, plannedTensor } from './tensor.ts';
 
 /** Commands of a training step: some tensors are kept from the way there to the way back, others live for a moment. */
 function commandsOf(seed: number): Command[] {
@@ -37,4 +37,23 @@ for (const seed of [1, 2, 3]) test(`storages that live together lie apart (${see
   assert.ok(tight <= inOrder && tight <= 1.05 * alive, `${inOrder} and ${tight} bytes for ${alive} alive`);
   assert.equal(placeTightly(lives, inOrder, known), tight);
   assert.equal(known.size, 1);
+});
+
+for (const seed of [1, 2, 3]) test(`storages lie where gradients come after them, and nowhere else in their buffer (${seed})`, () => {
+  const commands = commandsOf(seed), buffer = { bytes: 64 * 3000, handle: null }, end = commands.length, odd = fixedTensor(buffer, 64 * 2500, [9]);
+  // Gradients are stored from half of the way on, the last in the buffer first; an odd one leaves a gap behind it, and lends nothing.
+  const gradients = [0, 500, 1000, 1500].map((line) => fixedTensor(buffer, 64 * line, [500 * 16])), at = (i: number): number => end - 4 + (3 - i);
+  const all = [...commands]; gradients.forEach((g, i) => { all[at(i)] = { ...all[at(i)]!, tensors: [...all[at(i)]!.tensors, g] }; });
+  all[end - 1] = { ...all[end - 1]!, tensors: [...all[end - 1]!.tensors, odd] };
+  const lives = livesOf(all, [], new Set(), new Set()), inOrder = placeInOrder(lives), alone = placeTightly(lives, inOrder, new Map());
+  const loan = loanOf(all, [...gradients, odd].map((t) => t.storage))!;
+  assert.deepEqual(loan.pieces.map((p) => p.first), [0, 1, 2, 3].map(at));
+  const tight = placeTightly(lives, inOrder, new Map(), loan), lent = lives.filter((l) => l.storage.buffer === buffer);
+  assert.ok(tight < alone && lent.length > 0);
+  for (const { storage, bytes, first, last } of lent) {
+    assert.ok(storage.offset + bytes <= 64 * 2000, 'what is never a gradient is not lent');
+    gradients.forEach((g, i) => assert.ok(last < at(i) || storage.offset + bytes <= g.storage.offset || g.storage.offset + g.storage.bytes <= storage.offset));
+    for (const other of lent) if (other.storage !== storage && first <= other.last && other.first <= last) assert.ok(storage.offset + bytes <= other.storage.offset || other.storage.offset + other.bytes <= storage.offset);
+  }
+  for (const { storage, bytes } of lives) if (storage.buffer === null) assert.ok(storage.offset >= 0 && storage.offset + bytes <= tight);
 });

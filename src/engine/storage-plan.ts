@@ -3,9 +3,11 @@
 // time, and a few percent more memory than is alive at the fullest moment. Where that is more than the arena has, the
 // storages are placed once more, those of the largest bytes × life first, each into the tightest gap that is free for all
 // of its life (Pisarchyk & Lee, arXiv 2001.03288, place by size alone); this comes within a percent of what is alive.
+// Gaps are also where gradients of weights are going to be stored: most of a pass keeps its values for layers whose
+// gradients come after them.
 
 import type { Command } from './program.ts';
-import { type Storage, aligned } from './tensor.ts';
+import { type DeviceBuffer, type Storage, aligned, alignment } from './tensor.ts';
 
 interface Life { readonly storage: Storage; readonly bytes: number; readonly first: number; last: number }
 
@@ -28,6 +30,24 @@ export function livesOf(commands: readonly Command[], jobs: readonly { first: nu
   }
   for (const storage of pinned) { const life = lives.get(storage); if (life) life.last = commands.length; }
   return [...lives.values()].filter(({ last }) => last >= 0);
+}
+
+/** A buffer of gradients, as pieces of it that come to life one after another and then stay; between them it is taken all the time. */
+export interface Loan { readonly buffer: DeviceBuffer; readonly pieces: readonly { readonly offset: number; readonly bytes: number; readonly first: number }[] }
+
+/** What the buffer of these gradients lends until each is first touched; those that do not begin and end on lines of their own lend nothing. */
+export function loanOf(commands: readonly Command[], gradients: readonly Storage[]): Loan | null {
+  const lent = gradients.filter((s) => s.offset % alignment === 0 && s.bytes % alignment === 0).sort((a, b) => a.offset - b.offset), buffer = lent[0]?.buffer;
+  if (!buffer) return null;
+  const firsts = new Array<number>(lent.length).fill(commands.length);
+  for (let i = commands.length - 1; i >= 0; i--) for (const t of commands[i]!.tensors) {
+    if (t?.storage.buffer !== buffer) continue;
+    const { offset, bytes } = t.storage;
+    let low = 0, high = lent.length; // the first that ends behind its beginning
+    while (low < high) { const middle = (low + high) >> 1; if (lent[middle]!.offset + lent[middle]!.bytes <= offset) low = middle + 1; else high = middle; }
+    for (; low < lent.length && lent[low]!.offset < offset + bytes; low++) firsts[low] = i;
+  }
+  return { buffer, pieces: lent.map(({ offset, bytes }, i) => ({ offset, bytes, first: firsts[i]! })) };
 }
 
 /** Gives every storage an offset, in the order of the commands. Returns the bytes needed. */
@@ -74,37 +94,57 @@ export function placeInOrder(lives: readonly Life[]): number {
   return highest;
 }
 
-/** The same with more thought, if it takes less than `bytes`; what was thought before is in `known`, by the lives. */
-export function placeTightly(lives: readonly Life[], bytes: number, known: Map<string, readonly number[]>): number {
-  const key = lives.map((l) => `${l.bytes} ${l.first} ${l.last}`).join();
+/** The same with more thought, if it takes less than `bytes`; what was thought before is in `known`, by the lives. What is lent takes none. */
+export function placeTightly(lives: readonly Life[], bytes: number, known: Map<string, readonly number[]>, loan: Loan | null = null): number {
+  const taken = loan ? takenOf(loan) : [], arenaStart = taken.reduce((end, t) => Math.max(end, t.offset + t.bytes), 0);
+  const key = [...taken, ...lives].map((l) => `${l.bytes} ${l.first} ${l.last}`).join();
   let offsets = known.get(key);
   if (!offsets) {
-    offsets = tightOffsets(lives);
+    offsets = tightOffsets(lives, taken);
     if (known.size >= 8) known.clear();
     known.set(key, offsets);
   }
-  const highest = lives.reduce((h, l, i) => Math.max(h, offsets[i]! + l.bytes), 0);
+  const highest = lives.reduce((h, l, i) => Math.max(h, offsets[i]! + l.bytes), arenaStart) - arenaStart;
   if (highest >= bytes) return bytes;
-  lives.forEach((l, i) => { l.storage.offset = offsets[i]!; });
+  lives.forEach(({ storage }, i) => {
+    const offset = offsets[i]!, isLent = offset < arenaStart;
+    if (isLent) storage.buffer = loan!.buffer;
+    storage.offset = isLent ? offset : offset - arenaStart;
+  });
   return highest;
 }
 
-function tightOffsets(lives: readonly Life[]): number[] {
-  const offsets = new Array<number>(lives.length), area = (l: Life): number => l.bytes * (l.last - l.first + 1);
-  const order = Array.from(lives.keys()).sort((a, b) => area(lives[b]!) - area(lives[a]!) || a - b), placed: number[] = []; // by offset
+interface Taken { readonly offset: number; readonly bytes: number; readonly first: number; readonly last: number }
+
+/** The buffer that lends, in front of the arena, by who has it from when on; a line between the two keeps storages from lying in both. */
+function takenOf({ buffer, pieces }: Loan): Taken[] {
+  const taken: Taken[] = [];
+  let end = 0;
+  const always = (until: number): void => { if (until > end) taken.push({ offset: end, bytes: until - end, first: -1, last: Infinity }); };
+  for (const piece of pieces) {
+    always(piece.offset);
+    taken.push({ ...piece, last: Infinity });
+    end = piece.offset + piece.bytes;
+  }
+  always(aligned(buffer.bytes) + alignment);
+  return taken;
+}
+
+function tightOffsets(lives: readonly Life[], taken: readonly Taken[]): number[] {
+  const area = (l: Life): number => l.bytes * (l.last - l.first + 1), order = Array.from(lives.keys()).sort((a, b) => area(lives[b]!) - area(lives[a]!) || a - b);
+  const offsets = new Array<number>(lives.length), placed: Taken[] = [...taken]; // by offset
   for (const i of order) {
     const { bytes, first, last } = lives[i]!;
     let end = 0, best = -1, room = Infinity;
-    for (const j of placed) {
-      const other = lives[j]!, at = offsets[j]!;
+    for (const other of placed) {
       if (other.last < first || last < other.first) continue;
-      if (at - end >= bytes && at - end < room) { best = end; room = at - end; }
-      end = Math.max(end, at + other.bytes);
+      if (other.offset - end >= bytes && other.offset - end < room) { best = end; room = other.offset - end; }
+      end = Math.max(end, other.offset + other.bytes);
     }
     const offset = offsets[i] = best >= 0 ? best : end;
     let low = 0, high = placed.length; // where it belongs among those placed
-    while (low < high) { const middle = (low + high) >> 1; if (offsets[placed[middle]!]! < offset) low = middle + 1; else high = middle; }
-    placed.splice(low, 0, i);
+    while (low < high) { const middle = (low + high) >> 1; if (placed[middle]!.offset < offset) low = middle + 1; else high = middle; }
+    placed.splice(low, 0, { offset, bytes, first, last });
   }
   return offsets;
 }

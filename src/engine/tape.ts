@@ -3,18 +3,20 @@
 //
 // Gradients of activations: the first writer stores, later writers accumulate (`gradOf` says which). `add` hands its
 // gradient to both inputs without a copy (`shareGrad`); whoever then wants to accumulate into a shared one gets its own
-// copy, unless the other reader is already done. Gradients of weights always accumulate.
+// copy, unless the other reader is already done. Gradients of weights accumulate from pass to pass; a pass that begins
+// them anew (`fresh`) stores where the first writer can, and clears the rest beforehand.
 //
 // Memory. What the way back needs is kept, with two exceptions. A fleeting value (a norm's or a gate's output) is made
 // again by its op's way back, in the place of its gradient, and the products that need it wait until then. A segment keeps
 // its input alone, and is recorded once more when the way back comes to it. Neither changes a bit of any gradient.
+// Until a gradient of a weight is first stored, its memory may hold what the way back uses up before (storage-plan.ts).
 
 import { invariant } from '../errors.ts';
 import { kernels } from './ops/index.ts';
 import { Arena, type Command, type Program, type Upload, countFlops } from './program.ts';
 import { findRowRuns } from './row-runs.ts';
 import { type Chain, commandsOf, findSideBySide } from './side-by-side.ts';
-import { livesOf, placeInOrder, placeTightly } from './storage-plan.ts';
+import { livesOf, loanOf, placeInOrder, placeTightly } from './storage-plan.ts';
 import { type DType, type Shape, type Storage, type Tensor, plannedTensor, rowLength, sizeOf } from './tensor.ts';
 
 interface Gradient { storage: Storage; written: [start: number, end: number][] }
@@ -26,6 +28,8 @@ export interface TapeOptions {
   readonly training: boolean;
   /** Segments are computed again on the way back instead of kept. */
   readonly recompute?: boolean;
+  /** Gradients of weights begin anew; what is in their memory is of no use. Else they are added to. */
+  readonly fresh?: boolean;
 }
 
 export interface Grad { readonly tensor: Tensor; readonly accumulate: number }
@@ -42,11 +46,16 @@ export class Tape {
   private segmentState: 'outside' | 'forward' | 'again' = 'outside';
   private readonly madeAgain = new Set<Storage>();
   private readonly recompute: boolean;
+  private readonly fresh: boolean;
+  private readonly cleared: Command[] = []; // gradients of weights that nobody stores, ahead of everything
+  private readonly begun: Storage[] = []; // those that this pass has begun
+  private readonly stored: Storage[] = []; // of these, those whose first writer stores
   readonly training: boolean;
 
-  constructor({ training, recompute = false }: TapeOptions) {
+  constructor({ training, recompute = false, fresh = false }: TapeOptions) {
     this.training = training;
     this.recompute = training && recompute;
+    this.fresh = fresh;
   }
 
   /** Working memory that lives as long as commands use it. */
@@ -103,7 +112,7 @@ export class Tape {
     if (t.storage.buffer !== null) {
       const { grad, ...view } = t;
       invariant(grad, `no gradient memory for ${t.storage.label}`);
-      return { tensor: { ...view, storage: grad.storage }, accumulate: 1 };
+      return { tensor: { ...view, storage: grad.storage }, accumulate: this.beginsAnew(grad.storage, sizeOf(t.shape) * 4 === grad.storage.bytes) ? 0 : 1 };
     }
     const start = t.offset % Math.max(t.ld, 1);
     const end = start + rowLength(t.shape);
@@ -117,6 +126,38 @@ export class Tape {
     if (overlaps && this.holders.get(gradient.storage)! > 1) this.unshare(t.storage, gradient);
     if (!overlaps) gradient.written.push([start, end]);
     return { tensor: { ...t, storage: this.gradients.get(t.storage)!.storage }, accumulate: overlaps ? 1 : 0 };
+  }
+
+  /** The gradient of a weight for an op that can only add to it. */
+  gradSum(t: Tensor): Tensor {
+    this.clear(t);
+    return this.gradOf(t).tensor;
+  }
+
+  /** Clears the gradients of those weights that nobody writes. To be called behind `backward`. */
+  clearUnwritten(weights: readonly Tensor[]): void { for (const t of weights) this.clear(t); }
+
+  private clear(t: Tensor): void {
+    if (!t.grad || !this.begins(t.grad.storage)) return;
+    this.cleared.push({ kernel: 'fill', tensors: [t.grad], attributes: [sizeOf(t.grad.shape), 0] });
+    this.begun.push(t.grad.storage);
+  }
+
+  /** Whether the gradient of a weight is yet to begin. One that is a part of a begun one has begun with it. */
+  private begins(gradient: Storage): boolean {
+    if (!this.fresh) return false;
+    const end = gradient.offset + gradient.bytes, over = this.begun.filter((s) => s.offset < end && gradient.offset < s.offset + s.bytes);
+    invariant(over.length === 0 || over.some((s) => s.offset <= gradient.offset && end <= s.offset + s.bytes), `${gradient.label} has begun in part`);
+    return over.length === 0;
+  }
+
+  /** Whether the op that writes it now is the first to do so, and writes all of it. */
+  private beginsAnew(gradient: Storage, whole: boolean): boolean {
+    if (!this.begins(gradient)) return false;
+    invariant(whole, `${gradient.label} would begin in part`);
+    this.begun.push(gradient);
+    this.stored.push(gradient);
+    return true;
   }
 
   /** The gradient that has arrived at `t`, complete once its node runs. */
@@ -251,12 +292,12 @@ export class Tape {
 
   /** Plans the memory and returns the program. Another program of the arena may be running meanwhile. */
   finish(arena: Arena): Program {
-    const { commands, runs } = findRowRuns(this.commands);
+    const { commands, runs } = findRowRuns([...this.cleared, ...this.commands]);
     const sideBySide = findSideBySide(commands);
     const jobs = [...runs.map(({ first, members }) => ({ first, count: members.length })), ...sideBySide.map((group) => ({ first: group.first, count: commandsOf(group) }))];
     const lives = livesOf(commands, jobs, this.outputs, new Set(this.uploads.map((u) => u.tensor.storage)));
     let arenaBytes = placeInOrder(lives);
-    if (!arena.fits(arenaBytes)) arenaBytes = placeTightly(lives, arenaBytes, arena.tightPlans);
+    if (!arena.fits(arenaBytes)) arenaBytes = placeTightly(lives, arenaBytes, arena.tightPlans, loanOf(commands, this.stored));
     return { commands, runs, sideBySide, uploads: this.uploads, arena, arenaBytes, flops: countFlops(commands, !this.training) };
   }
 }

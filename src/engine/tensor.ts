@@ -15,8 +15,8 @@ export interface DeviceBuffer { readonly bytes: number; readonly handle: unknown
 export interface Storage {
   readonly bytes: number;
   readonly label: string;
-  /** null: planned, i.e. at `offset` in the arena of the program. */
-  readonly buffer: DeviceBuffer | null;
+  /** null: planned, i.e. at `offset` in the arena of the program, if the plan finds no place in a buffer that is not needed yet. */
+  buffer: DeviceBuffer | null;
   offset: number;
   needsGrad: boolean;
 }

@@ -56,10 +56,10 @@ export async function planMemory(recipe: TrainingRecipe, folder: string, home: s
       if (known >= 0 && phases[known]!.bytes >= bytes) return;
       phases.splice(known < 0 ? phases.length : known, 1, { name, bytes, ...(note && { note }) });
     };
-    const { passes, scoring = [], sampling, hostBytes = 0 } = stage.shapes();
+    const { passes, alone = false, scoring = [], sampling, hostBytes = 0 } = stage.shapes();
     host = Math.max(host, hostBytes);
     for (const batch of passes) {
-      const { pass, update } = stage.updater.plan(batch);
+      const { pass, update } = stage.updater.plan(batch, alone);
       phase('forward and backward', pass.arenaBytes, `${batch.ids.length} tokens`);
       phase('optimiser step', update.arenaBytes);
       tokens = Math.max(tokens, batch.ids.length);

@@ -41,6 +41,8 @@ export interface StepResult {
 export interface StageShapes {
   /** Micro-batches, forward and backward. */
   readonly passes: readonly Batch[];
+  /** No step has more than one of them: then values may lie where gradients will. */
+  readonly alone?: boolean;
   /** Forward only. */
   readonly scoring?: readonly Batch[];
   /** Of data held in JavaScript all the time. */

@@ -87,7 +87,7 @@ export const pretrain = defineMethod({
         if (result.balance > 0) metrics['balance_loss'] = result.balance;
         return { loss: result.loss, trained: settings.batch * settings.window, sampled: 0, flops: result.flops, metrics };
       },
-      shapes: () => ({ passes: [emptyBatch({ tokens: largest, targets: largest }, 1, { mtpWeight: settings.mtp_weight })], hostBytes: 64 * stream.length }),
+      shapes: () => ({ passes: [emptyBatch({ tokens: largest, targets: largest }, 1, { mtpWeight: settings.mtp_weight })], alone: settings.batch <= perPass, hostBytes: 64 * stream.length }),
       state: () => null,
       restore: () => {},
       close: () => updater.close(),

@@ -34,7 +34,7 @@ export function trainables(model: Model): { weights: Trainable[]; parameters: Mo
 }
 
 /** A micro-batch's way there and back, recorded. */
-interface Pass { readonly batch: Batch; readonly isLast: boolean; readonly program: Program; readonly recorded: RecordedLoss }
+interface Pass { readonly batch: Batch; readonly isFirst: boolean; readonly isLast: boolean; readonly program: Program; readonly recorded: RecordedLoss }
 
 /** Does `work` while something runs, and waits for that whatever becomes of the work. */
 async function meanwhile(running: Promise<void>, work: () => void): Promise<void> {
@@ -45,6 +45,7 @@ export class Updater {
   readonly optimizer: Optimizer;
   private readonly model: Model;
   private readonly arena: Arena;
+  private readonly weights: readonly Tensor[];
   private readonly biasRate: number;
   /** What comes next, recorded while the pass before it ran. */
   private upcoming: Pass | null = null;
@@ -55,6 +56,7 @@ export class Updater {
     this.arena = arena;
     this.biasRate = model.lora ? 0 : biasRate; // under adapters the base is frozen, its router too
     const { weights, parameters } = trainables(model);
+    this.weights = weights.map(({ tensor }) => tensor);
     this.optimizer = new Optimizer(model.backend, weights, parameters.grads!, settings);
   }
 
@@ -68,12 +70,12 @@ export class Updater {
     let loss = 0, ahead = 0, balance = 0;
     let apply: Program | undefined;
     for (const [i, batch] of batches.entries()) {
-      const isLast = i === batches.length - 1, known = this.upcoming?.batch === batch && this.upcoming.isLast === isLast ? this.upcoming : null;
-      const { program, recorded } = known ?? this.recordPass(batch, isLast);
+      const isFirst = i === 0, isLast = i === batches.length - 1, known = this.upcoming;
+      const { program, recorded } = known?.batch === batch && known.isFirst === isFirst && known.isLast === isLast ? known : this.recordPass(batch, isFirst, isLast);
       await meanwhile(execute(program), () => {
         if (isLast) apply = this.recordApply(step, factor).finish(this.arena);
         const [following, ...others] = isLast ? next?.() ?? [] : batches.slice(i + 1);
-        this.upcoming = following ? this.recordPass(following, others.length === 0) : null;
+        this.upcoming = following ? this.recordPass(following, isLast, others.length === 0) : null;
       });
       const part = this.collect(program, recorded);
       if (!Number.isFinite(part.loss + part.ahead + part.balance)) await this.explain(batches, `the loss is ${part.loss}`);
@@ -91,16 +93,17 @@ export class Updater {
     return { loss, ahead, balance, gradNorm, logp: concatenate(logp), entropy: concatenate(entropy), flops };
   }
 
-  private recordPass(batch: Batch, isLast: boolean): Pass {
-    const tape = new Tape({ training: true, recompute: this.model.recompute }), recorded = recordLoss(tape, this.model, batch);
+  private recordPass(batch: Batch, isFirst: boolean, isLast: boolean): Pass {
+    const tape = new Tape({ training: true, recompute: this.model.recompute, fresh: isFirst }), recorded = recordLoss(tape, this.model, batch);
     tape.backward();
+    tape.clearUnwritten(this.weights);
     if (isLast) this.optimizer.recordNorm(tape);
-    return { batch, isLast, program: tape.finish(this.arena), recorded };
+    return { batch, isFirst, isLast, program: tape.finish(this.arena), recorded };
   }
 
-  /** The programs of an update with this micro-batch, recorded and not run. */
-  plan(batch: Batch): { pass: Program; update: Program } {
-    return { pass: this.recordPass(batch, true).program, update: this.recordApply(1, 1).finish(this.arena) };
+  /** The programs of an update with this micro-batch, recorded and not run: alone, or as the last of several, when it adds to gradients that take all their memory. */
+  plan(batch: Batch, alone: boolean): { pass: Program; update: Program } {
+    return { pass: this.recordPass(batch, alone, true).program, update: this.recordApply(1, 1).finish(this.arena) };
   }
 
   /** A forward pass alone, for the loss of held-out rows. */
@@ -129,11 +132,8 @@ export class Updater {
   /** Goes through the step once more, command by command, to name the first op that leaves something that is no number. */
   private async explain(batches: readonly Batch[], what: string): Promise<never> {
     const hint = 'The weights were left as they were, and the last checkpoint is kept. Lower the learning rate in recipe.yaml of the run, or look at the data of this step, and resume.';
-    const clear = new Tape({ training: true });
-    this.optimizer.recordClear(clear);
-    await execute(clear.finish(this.arena));
-    for (const batch of batches) {
-      const { program } = this.recordPass(batch, false);
+    for (const [n, batch] of batches.entries()) {
+      const { program } = this.recordPass(batch, n === 0, false);
       for (const [i, command] of program.commands.entries()) {
         await execute({ ...program, commands: [command], runs: [], sideBySide: [], uploads: i === 0 ? program.uploads : [], encoded: undefined });
         for (const t of command.tensors) {

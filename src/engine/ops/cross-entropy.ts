@@ -5,7 +5,7 @@
 //   policy: ρ = exp(logp − old), loss = −min(ρ A, clip(ρ, 1−ε_lo, 1+ε_hi) A), A = coef;  g = A ρ where unclipped, else 0
 //           (PPO, Schulman 2017; token-level GRPO, DAPO eq. 8). On policy ρ is exactly 1.
 //   with a reference policy (DeepSeekMath eq. 4, Schulman's k3): d = ref − logp, loss += β' (exp d − 1 − d), g += β' (exp d − 1)
-//   dz = g · (softmax(z) − onehot(target)) / temperature, dh = dz w, dw += dzᵀ h.
+//   dz = g · (softmax(z) − onehot(target)) / temperature, dh = dz w, dw (+)= dzᵀ h.
 // The coefficients and β' carry the normaliser (1/tokens), so no gradient seed is needed.
 // R rows, C channels, V vocabulary.
 
@@ -49,9 +49,9 @@ export function crossEntropy(tape: Tape, h: Tensor, w: Tensor | CompressedWeight
   const [logp, entropy, loss] = ['logp', 'entropy', 'loss'].map((label) => tape.temp([R], 'f32', label)) as [Tensor, Tensor, Tensor];
   const chunk = chunkRows(R, V);
   const dh = tape.training && tape.needsGrad(h) ? tape.gradOf(h) : null;
-  const dw = tape.training && wide && tape.needsGrad(wide) ? tape.gradOf(wide).tensor : null;
-  tape.emit('crossEntropy', [h, kept?.panels ?? wide, targets, coef, oldLogp, support?.starts, support?.ids, logp, entropy, loss, dh?.tensor, dw, reference?.logp, tape.temp([chunk, V], 'f32', 'logits chunk')],
-    [R, C, V, chunk, temperature, oldLogp ? 1 : 0, clip.low, clip.high, h.ld, dh?.tensor.ld ?? 0, dh?.accumulate ?? 0, dh ? 1 : 0, dw ? 1 : 0, reference?.weight ?? 0, kept ? 1 + typeNumber(kept.type) : 0]);
+  const dw = tape.training && wide && tape.needsGrad(wide) ? tape.gradOf(wide) : null;
+  tape.emit('crossEntropy', [h, kept?.panels ?? wide, targets, coef, oldLogp, support?.starts, support?.ids, logp, entropy, loss, dh?.tensor, dw?.tensor, reference?.logp, tape.temp([chunk, V], 'f32', 'logits chunk')],
+    [R, C, V, chunk, temperature, oldLogp ? 1 : 0, clip.low, clip.high, h.ld, dh?.tensor.ld ?? 0, dh?.accumulate ?? 0, dh ? 1 : 0, dw ? 1 : 0, reference?.weight ?? 0, kept ? 1 + typeNumber(kept.type) : 0, dw?.accumulate ?? 0]);
   return { logp, entropy, loss };
 }
 
@@ -59,12 +59,13 @@ export const crossEntropyOp: Op = {
   name: 'crossEntropy',
   kernels: [
     {
-      // t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw? (+=), reference logp?, logits chunk
-      // a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight, type of w: 0 f32, else 1 + its number (linear-compressed.ts)
+      // t = h, w, targets, coef, oldLogp?, support starts?, support ids?, logp, entropy, loss, dh?, dw?, reference logp?, logits chunk
+      // a = R, C, V, chunk, temperature, policy, clip low, clip high, ldh, lddh, accumulate dh, has dh, has dw, divergence weight, type of w: 0 f32, else 1 + its number (linear-compressed.ts), accumulate dw
       name: 'crossEntropy',
       flops: ([R, C, V, , , , , , , , , hasDh, hasDw]) => ({ model: 2 * R * C * V * (1 + hasDh + hasDw) }),
-      reference: ([h, weight, targets, coef, old, starts, ids, logp, entropy, loss, dh, dw, frozen], [R, C, V, , temperature, policy, low, high, ldh, lddh, accumulate, , , beta, few]) => {
+      reference: ([h, weight, targets, coef, old, starts, ids, logp, entropy, loss, dh, dw, frozen], [R, C, V, , temperature, policy, low, high, ldh, lddh, accumulate, , , beta, few, accumulateWeight]) => {
         const w = few ? valuesOf(few - 1, weight, V, C) : weight;
+        if (dw && !accumulateWeight) dw.fill(0, 0, V * C);
         const z = new Float32Array(V), p = new Float64Array(V);
         for (let r = 0; r < R; r++) {
           const kept = starts && starts[r + 1] > starts[r] ? new Set(ids.subarray(starts[r], starts[r + 1])) : null;
@@ -118,7 +119,7 @@ export const crossEntropyOp: Op = {
       label: `R=${R} C=${C} V=${V}${policy ? ' policy' : ''}${cut ? ' support' : ''} temperature=${temperature}`, kernel: 'crossEntropy', tolerance: 1e-4,
       tensors: [R * C, V * C, targets, R, policy ? new Float32Array(R).fill(-1.5) : null, cut ? starts : null, cut ? ids : null, R, R, R, R * C, V * C, policy && R > 10 ? new Float32Array(R).fill(-2.5) : null, null]
         .map((t, i) => (i === 13 ? chunk * V : t)) as KernelCase['tensors'],
-      attributes: [R, C, V, chunk, temperature, policy, 0.2, 0.28, C, C, 0, 1, 1, 0.3, 0],
+      attributes: [R, C, V, chunk, temperature, policy, 0.2, 0.28, C, C, 0, 1, 1, 0.3, 0, cut ? 1 : 0],
     };
   })),
 };

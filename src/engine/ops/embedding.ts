@@ -13,7 +13,7 @@ export function embedding(tape: Tape, ids: Tensor, table: Tensor): Tensor {
   const out = tape.temp([T, C], 'f32', 'embedding');
   tape.emit('embedding', [ids, table, out], [T, V, C]);
   tape.node(out, [table], () => {
-    tape.emit('embeddingBackward', [ids, tape.gradArrived(out), tape.gradOf(table).tensor], [T, V, C]);
+    tape.emit('embeddingBackward', [ids, tape.gradArrived(out), tape.gradSum(table)], [T, V, C]);
   });
   return out;
 }

@@ -3,6 +3,7 @@
 //   dx = dy w (chain over n), dw += dyᵀ x (chain over t), dbias += Σ_t dy.
 // T rows, K inputs, N outputs; ld = row stride in elements.
 
+import { invariant } from '../../errors.ts';
 import type { Tape } from '../tape.ts';
 import { type Tensor, columns, expectShape, plannedTensor } from '../tensor.ts';
 import type { ByRows, Kernel } from '../kernel.ts';
@@ -35,8 +36,11 @@ export function linear(tape: Tape, x: Tensor, w: Tensor, { bias = null, into, pa
       tape.emit(narrow ? 'linearPacked' : 'linearBackwardInput', narrow ? [dy, w, dx.tensor, null] : [dy, w, dx.tensor], [T, narrow ? K : N, narrow ? N : K, dy.ld, dx.tensor.ld, dx.accumulate]);
     }
     if (tape.needsGrad(w)) {
-      const dbias = bias && tape.needsGrad(bias) ? tape.gradOf(bias).tensor : null;
-      tape.withValue(x, dy, (x) => tape.emit('linearBackwardWeight', [dy, x, tape.gradOf(w).tensor, dbias], [T, N, K, dy.ld, x.ld, 1]));
+      tape.withValue(x, dy, (x) => {
+        const dw = tape.gradOf(w), dbias = bias && tape.needsGrad(bias) ? tape.gradOf(bias) : null;
+        invariant(!dbias || dbias.accumulate === dw.accumulate, 'a weight and its bias are used together');
+        tape.emit('linearBackwardWeight', [dy, x, dw.tensor, dbias?.tensor], [T, N, K, dy.ld, x.ld, dw.accumulate]);
+      });
     }
   });
   return y;

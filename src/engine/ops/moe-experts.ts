@@ -59,7 +59,10 @@ export function groupedLinear(tape: Tape, x: Tensor, w: Tensor, slots: Slots): T
       const dx = tape.gradOf(x);
       tape.emit('groupedLinearBackwardInput', [dy, w, dx.tensor, slots.offsets], [E, N, K, dy.ld, dx.tensor.ld, dx.accumulate, S]);
     }
-    if (tape.needsGrad(w)) tape.withValue(x, dy, (x) => tape.emit('groupedLinearBackwardWeight', [dy, x, tape.gradOf(w).tensor, slots.offsets], [E, N, K, dy.ld, x.ld, 1, S]));
+    if (tape.needsGrad(w)) tape.withValue(x, dy, (x) => {
+      const dw = tape.gradOf(w);
+      tape.emit('groupedLinearBackwardWeight', [dy, x, dw.tensor, slots.offsets], [E, N, K, dy.ld, x.ld, dw.accumulate, S]);
+    });
   });
   return y;
 }

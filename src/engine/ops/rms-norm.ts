@@ -22,7 +22,7 @@ export function rmsNorm(tape: Tape, x: Tensor, weight: Tensor, eps: number, offs
   tape.node(y, [x, weight], () => {
     const again = tape.isAwaited(y), dy = again ? tape.gradInPlace(y) : tape.gradArrived(y); // y is made again where dy was
     const dx = tape.needsGrad(x) ? tape.gradOf(x) : null;
-    const dw = tape.needsGrad(weight) ? tape.gradOf(weight).tensor : null;
+    const dw = tape.needsGrad(weight) ? tape.gradSum(weight) : null;
     const partial = dw ? tape.temp([Math.ceil(T / rowsPerBlock), C], 'f32', 'partial dw') : null;
     tape.emit('rmsNormBackward', [x, weight, rstd, dy, dx?.tensor, dw, again ? dy : null, partial], [T, G, C, x.ld, dy.ld, dx?.tensor.ld ?? 0, dx?.accumulate ?? 0, offset]);
     if (again) tape.restored(y, dy);
