@@ -201,6 +201,8 @@ test('what is wrong with a request is said in OpenAI\'s shape, and the next one 
     ['structured output', { ...ask, response_format: { type: 'json_object' } }, 400, 'unsupported', 'response_format'],
     ['top_logprobs alone', { ...ask, top_logprobs: 2 }, 400, 'contradiction', 'top_logprobs'],
     ['two lengths', { ...ask, max_tokens: 1, max_completion_tokens: 2 }, 400, 'contradiction', 'max_tokens'],
+    ['a template variable nested too deeply', `{"model": "small", "messages": ${JSON.stringify(messages)}, "n": 4, "chat_template_kwargs": {"x": ${'['.repeat(20_000)}${']'.repeat(20_000)}}}`, 400, 'invalid_value', null],
+    ['arguments nested too deeply', { ...ask, messages: [...messages, { role: 'assistant', content: '', tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '['.repeat(9000) + ']'.repeat(9000) } }] }] }, 400, 'invalid_value', 'messages'],
     ['10 MB', { ...ask, messages: [{ role: 'user', content: 'a'.repeat(10_000_000) }] }, 413, 'request_too_large', null],
   ];
   for (const [what, body, status, code, param] of cases) {

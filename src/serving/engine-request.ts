@@ -6,6 +6,7 @@ import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { ApiError } from './api-error.ts';
 import type { ChatRequest } from './chat-request.ts';
 import type { EngineRequest } from './engines/engine.ts';
+import { deeperThan, mostLevels, tooDeep } from './read-body.ts';
 import { Language } from './structured/expression.ts';
 import { SchemaError, schemaLanguage } from './structured/json-schema.ts';
 import type { ToolDefinition } from './tools/tool-format.ts';
@@ -27,7 +28,10 @@ function chatMessage(message: Message): ChatMessage {
 }
 
 function parsedArguments(text: string): unknown {
-  try { return JSON.parse(text); } catch { throw new ApiError(400, 'invalid_value', 'messages: the arguments of a tool call are not JSON', { param: 'messages' }); }
+  let value: unknown;
+  try { value = JSON.parse(text); } catch { throw new ApiError(400, 'invalid_value', 'messages: the arguments of a tool call are not JSON', { param: 'messages' }); }
+  if (deeperThan(value, mostLevels)) throw new ApiError(400, 'invalid_value', tooDeep('messages: the arguments of a tool call'), { param: 'messages' });
+  return value;
 }
 
 const contradiction = (param: string, message: string): ApiError => new ApiError(400, 'contradiction', message, { param });
