@@ -183,6 +183,7 @@ test('a conversation that is too long: refused with both numbers, or without its
 });
 
 test('what is wrong with a request is said in OpenAI\'s shape, and the next one works', async () => {
+  const values = (k: number): string[] => Array.from({ length: 1000 }, (_, i) => `${k} ${i} ${'x'.repeat(30)}`);
   const cases: [what: string, body: unknown, status: number, code: string, param: string | null][] = [
     ['no JSON', '{"model": ', 400, 'invalid_json', null],
     ['NaN', '{"model": "small", "messages": [], "temperature": NaN}', 400, 'invalid_json', null],
@@ -199,8 +200,12 @@ test('what is wrong with a request is said in OpenAI\'s shape, and the next one 
     ['an image', { ...ask, messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] }, 400, 'invalid_value', 'messages[0].content[0].type'],
     ['tools', { ...ask, tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'nonsense' } } }] }, 400, 'invalid_value', 'tools[0].function.parameters.type'],
     ['structured output', { ...ask, response_format: { type: 'json_object' } }, 400, 'unsupported', 'response_format'],
+    ['lists that are too long together', { ...ask, response_format: { type: 'json_schema', json_schema: { schema: { anyOf: [1, 2, 3].map((k) => ({ enum: values(k) })) } } } }, 400, 'unsupported_schema', 'response_format.json_schema.schema.anyOf[2]'],
+    ['lists of several functions', { ...ask, tools: [1, 2, 3].map((k) => ({ type: 'function', function: { name: `f${k}`, strict: true, parameters: { type: 'object', properties: { x: { enum: values(k) } } } } })) }, 400, 'unsupported_schema', 'tools[2].function.parameters.properties.x'],
     ['top_logprobs alone', { ...ask, top_logprobs: 2 }, 400, 'contradiction', 'top_logprobs'],
     ['two lengths', { ...ask, max_tokens: 1, max_completion_tokens: 2 }, 400, 'contradiction', 'max_tokens'],
+    ['a template variable nested too deeply', `{"model": "small", "messages": ${JSON.stringify(messages)}, "n": 4, "chat_template_kwargs": {"x": ${'['.repeat(20_000)}${']'.repeat(20_000)}}}`, 400, 'invalid_value', null],
+    ['arguments nested too deeply', { ...ask, messages: [...messages, { role: 'assistant', content: '', tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '['.repeat(9000) + ']'.repeat(9000) } }] }] }, 400, 'invalid_value', 'messages'],
     ['10 MB', { ...ask, messages: [{ role: 'user', content: 'a'.repeat(10_000_000) }] }, 413, 'request_too_large', null],
   ];
   for (const [what, body, status, code, param] of cases) {

@@ -6,6 +6,7 @@ import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { ApiError } from './api-error.ts';
 import type { ChatRequest } from './chat-request.ts';
 import type { EngineRequest } from './engines/engine.ts';
+import { deeperThan, mostLevels, tooDeep } from './read-body.ts';
 import { Language } from './structured/expression.ts';
 import { SchemaError, schemaLanguage } from './structured/json-schema.ts';
 import type { ToolDefinition } from './tools/tool-format.ts';
@@ -27,7 +28,10 @@ function chatMessage(message: Message): ChatMessage {
 }
 
 function parsedArguments(text: string): unknown {
-  try { return JSON.parse(text); } catch { throw new ApiError(400, 'invalid_value', 'messages: the arguments of a tool call are not JSON', { param: 'messages' }); }
+  let value: unknown;
+  try { value = JSON.parse(text); } catch { throw new ApiError(400, 'invalid_value', 'messages: the arguments of a tool call are not JSON', { param: 'messages' }); }
+  if (deeperThan(value, mostLevels)) throw new ApiError(400, 'invalid_value', tooDeep('messages: the arguments of a tool call'), { param: 'messages' });
+  return value;
 }
 
 const contradiction = (param: string, message: string): ApiError => new ApiError(400, 'contradiction', message, { param });
@@ -48,9 +52,9 @@ export function thinkingOf(body: ChatRequest, maxTokens: number | null): EngineR
   return { enabled: first ? first[1] : null, budget: budget ?? bounded, raw: body.reasoning_format === 'none' };
 }
 
-/** Refuses a schema where the client reads of it, before an engine is asked. */
-function checkSchema(schema: unknown, param: string, allowed: 'all' | 'understood'): void {
-  try { schemaLanguage(new Language(), schema); } catch (error) {
+/** Refuses a schema where the client reads of it, before an engine is asked. What bounds its size holds for all schemas of a request together: this thread has others to serve. */
+function checkSchema(l: Language, schema: unknown, param: string, allowed: 'all' | 'understood'): void {
+  try { schemaLanguage(l, schema, param); } catch (error) {
     if (!(error instanceof SchemaError)) throw error;
     if (error.kind === 'unsupported' && allowed === 'all') return;
     const at = error.path === '' ? param : `${param}.${error.path}`;
@@ -58,14 +62,14 @@ function checkSchema(schema: unknown, param: string, allowed: 'all' | 'understoo
   }
 }
 
-function formatOf({ response_format: format }: ChatRequest): EngineRequest['format'] {
+function formatOf(l: Language, { response_format: format }: ChatRequest): EngineRequest['format'] {
   if (!format || format.type === 'text') return null;
   if (format.type === 'json_object') return format;
-  checkSchema(format.json_schema.schema, 'response_format.json_schema.schema', 'understood');
+  checkSchema(l, format.json_schema.schema, 'response_format.json_schema.schema', 'understood');
   return { type: 'json_schema', schema: format.json_schema.schema };
 }
 
-function toolsOf({ tools, tool_choice: choice, parallel_tool_calls: parallel }: ChatRequest): EngineRequest['tools'] {
+function toolsOf(l: Language, { tools, tool_choice: choice, parallel_tool_calls: parallel }: ChatRequest): EngineRequest['tools'] {
   const only = choice && typeof choice === 'object' ? choice.function.name : null;
   if (!tools || tools.length === 0) {
     if (only !== null || choice === 'required') throw contradiction('tool_choice', 'tool_choice asks for a call, and there are no tools');
@@ -74,7 +78,7 @@ function toolsOf({ tools, tool_choice: choice, parallel_tool_calls: parallel }: 
   if (choice === 'none') return null;
   for (const [i, { function: { name, parameters, strict } }] of tools.entries()) {
     if (tools.findIndex((t) => t.function.name === name) < i) throw new ApiError(400, 'invalid_value', `tools[${i}].function.name: there are two functions "${name}"`, { param: `tools[${i}].function.name` });
-    if (parameters) checkSchema(parameters, `tools[${i}].function.parameters`, strict ? 'understood' : 'all');
+    if (parameters) checkSchema(l, parameters, `tools[${i}].function.parameters`, strict ? 'understood' : 'all');
   }
   if (only !== null && !tools.some((t) => t.function.name === only)) throw contradiction('tool_choice', `tool_choice names "${only}", which is none of the tools`);
   return { definitions: tools as readonly ToolDefinition[], required: choice === 'required' || only !== null, only, parallel: parallel !== false && only === null };
@@ -86,7 +90,7 @@ export function engineRequest(body: ChatRequest): EngineRequest {
   if (typeof top === 'number' && top > 0 && logprobs !== true) throw contradiction('top_logprobs', 'top_logprobs needs logprobs: true');
   const maxTokens = most ?? older ?? null, thinking = thinkingOf(body, maxTokens);
   if (thinking.raw && thinking.budget !== null && thinking.budget > 0) throw contradiction('reasoning_format', 'a thinking budget needs thinking taken apart; leave reasoning_format: "none" out');
-  const { reasoning_effort: effort, chat_template_kwargs: kwargs } = body, format = formatOf(body), tools = toolsOf(body);
+  const { reasoning_effort: effort, chat_template_kwargs: kwargs } = body, l = new Language(), format = formatOf(l, body), tools = toolsOf(l, body);
   if (thinking.raw && (format ?? tools)) throw contradiction('reasoning_format', 'response_format and tools need thinking taken apart; leave reasoning_format: "none" out');
   return {
     messages: body.messages.map(chatMessage),

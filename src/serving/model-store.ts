@@ -1,5 +1,5 @@
 // The models that are served, and those that are on their way. A model of a run that still trains is exchanged for the
-// newest checkpoint as soon as nobody waits for an answer of the old one.
+// newest checkpoint where nobody waits for an answer, and the old one stays until those who asked it meanwhile have theirs.
 
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { Engine } from './engines/engine.ts';
 import type { ServedModel } from './server-state.ts';
 import { weightsHash } from './weights-hash.ts';
 
-const followEvery = 2000; // ms
+const followEvery = 2000, retireEvery = 20; // ms
 
 export class ModelStore {
   readonly models = new Map<string, ServedModel>();
@@ -60,8 +60,14 @@ export class ModelStore {
     }
     const served: ServedModel = { id, path, engine, created, weights, step: stepOf(path), secondsPerChoice: before?.secondsPerChoice ?? 1, speed: before?.speed ?? null };
     this.models.set(id, served);
-    await before?.engine.close();
+    if (before) await this.retire(before.engine);
     return served;
+  }
+
+  /** Closes an engine that was exchanged, as soon as whoever asked it while the new one was loaded has an answer. */
+  private async retire(engine: Engine): Promise<void> {
+    while (engine.pending > 0 && !this.closed) await new Promise((resolve) => { setTimeout(resolve, retireEvery); });
+    await engine.close();
   }
 
   async unload(id: string): Promise<void> {

@@ -1,5 +1,5 @@
 // A body from the wire to a checked value. Everything that can be wrong with it has an answer of its own: too large, not
-// JSON by its type, not UTF-8, not JSON, a field of the wrong kind, a field nobody knows.
+// JSON by its type, not UTF-8, not JSON, nested too deeply, a field of the wrong kind, a field nobody knows.
 
 import { z } from 'zod';
 import { nearest } from '../nearest.ts';
@@ -15,9 +15,27 @@ export async function readBody<T extends z.ZodObject>(request: Request, schema: 
   }
   let value: unknown;
   try { value = JSON.parse(text); } catch (error) { throw new ApiError(400, 'invalid_json', `the body is not valid JSON: ${(error as Error).message}`); }
+  if (deeperThan(value, mostLevels)) throw new ApiError(400, 'invalid_value', tooDeep('the body'));
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw fieldError(parsed.error.issues[0]!, Object.keys(schema.shape));
   return parsed.data;
+}
+
+/** Lists and objects within each other that a value from a client may have: far more than a schema or a call takes, far less than a thread can be handed. */
+export const mostLevels = 256;
+export const tooDeep = (what: string): string => `${what}: lists and objects are nested more than ${mostLevels} deep`;
+
+/** Whether lists and objects stand within each other in more levels than these; without recursion, since there may be any number. */
+export function deeperThan(value: unknown, levels: number): boolean {
+  const nested = (v: unknown): v is object => typeof v === 'object' && v !== null;
+  let level = [value].filter(nested);
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === levels) return true;
+    const next: object[] = [];
+    for (const one of level) for (const inner of Object.values(one) as unknown[]) if (nested(inner)) next.push(inner);
+    level = next;
+  }
+  return false;
 }
 
 /** Most that is read of a body only to be thrown away, so that its sender hears the answer. */

@@ -1,6 +1,6 @@
 // One choice of an answer: chooses token after token, turns them into text, thinking and answer apart, and knows when to
-// end. At the thinking budget the closing tag is put in place of what the model would have said, and the next token must
-// not end the answer. Times and energy are kept here too.
+// end. At the thinking budget the closing tag is put in place of what the model would have said, and the answer does
+// not end before it has more than white space. Times and energy are kept here too.
 
 import type { TextSide } from '../../models/language-model.ts';
 import { ThoughtSplitter, thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
@@ -84,7 +84,6 @@ export class Choice implements Sequence {
     const describe = topLogprobs === null ? null : logprobsOf(logits, topLogprobs, this.show);
     adjustLogits(logits, sampling, this.counts);
     if (this.answerMustFollow) for (const id of this.ends) logits[id] = -Infinity;
-    this.answerMustFollow = false;
     if (!this.steer(logits)) return this.end('length');
     const id = this.followed(logits, () => chooseToken(logits, sampling, this.index, this.ids.length - 1));
     this.ids.push(id);
@@ -152,6 +151,7 @@ export class Choice implements Sequence {
     const inThought = !raw && (wasInside || this.splitter.inside);
     if (!last && !raw) this.countThought(inThought);
     if (!raw) content = this.tags.push(content) + (last ? this.tags.end() : '');
+    if (content.trim() !== '') this.answerMustFollow = false;
     const calls = this.findCalls(content);
     if (this.finder) content = calls.text + (last ? this.finder.end() : '');
     content = this.stops.push(content) + (last ? this.stops.end() : '');

@@ -49,12 +49,15 @@ export function fittingPrompt(text: TextSide, request: Pick<EngineRequest, 'mess
   const whole = preparePrompt(text, request), room = Math.min(request.maxTokens ?? context, Math.ceil(context / 4));
   if (!request.truncate || whole.ids.length + room <= context) return { prompt: whole, dropped: 0 };
   const { messages } = request, head = messages.findIndex((m) => m.role !== 'system'), starts = messages.flatMap((m, i) => (i > head && m.role === 'user' ? [i] : []));
-  let prompt = whole, dropped = 0;
-  for (const start of starts) {
-    dropped = start - head;
-    prompt = preparePrompt(text, { ...request, messages: [...messages.slice(0, head), ...messages.slice(start)] });
-    if (prompt.ids.length + room <= context) break;
+  const without = (turn: number): PreparedPrompt => preparePrompt(text, { ...request, messages: [...messages.slice(0, head), ...messages.slice(starts[turn]!)] });
+  // Halved, not tried one after another: every try renders and tokenises, and the other answers wait meanwhile.
+  let prompt = whole, dropped = 0, tried = -1, low = 0, high = starts.length - 1;
+  while (low < high) {
+    const turn = (low + high) >> 1, shorter = without(turn);
+    if (shorter.ids.length + room > context) { low = turn + 1; continue; }
+    [prompt, dropped, tried, high] = [shorter, starts[turn]! - head, turn, turn];
   }
+  if (low < starts.length && tried !== low) [prompt, dropped] = [without(low), starts[low]! - head];
   return { prompt, dropped };
 }
 

@@ -56,7 +56,7 @@ export class RuleBook {
     if (tools === null) return { masks, tokens, start, tools: null };
     const known = toolFormatOf(chatTemplate);
     if (!known || chatTemplate === undefined) throw new TiefsucheError('UNSUPPORTED', 'the chat template of this model defines no function calls', { hint: 'Leave tools out, or take a model that was made to call functions (Hermes, Qwen, Mistral, DeepSeek).' });
-    const functions = tools.definitions.filter((t) => tools.only === null || t.function.name === tools.only).map(({ function: { name, parameters, strict } }) => ({ name, arguments: argumentsOf(new Language(), l, parameters, strict === true) }));
+    const functions = tools.definitions.filter((t) => tools.only === null || t.function.name === tools.only).map(({ function: { name, parameters, strict } }) => ({ name, arguments: argumentsOf(l, name, parameters, strict === true) }));
     const text = (t: string): Expression => tokens.formatted(l, t), opening = known.opening(chatTemplate);
     const call = known.language(l, text, functions, { template: chatTemplate, parallel: tools.parallel });
     const calling = l.sequence(before, text(opening), call);
@@ -66,13 +66,12 @@ export class RuleBook {
 }
 
 /** A schema we do not wholly understand is a promise only where `strict` asks for one; else the arguments are any object. */
-function argumentsOf(trial: Language, l: Language, parameters: Readonly<Record<string, unknown>> | undefined, strict: boolean): Expression {
+function argumentsOf(l: Language, name: string, parameters: Readonly<Record<string, unknown>> | undefined, strict: boolean): Expression {
   if (parameters === undefined) return l.text('{}');
-  try { schemaLanguage(trial, parameters); } catch (error) {
+  try { return schemaLanguage(l, parameters, name); } catch (error) {
     if (error instanceof SchemaError && error.kind === 'unsupported' && !strict) return objectLanguage(l);
     throw error;
   }
-  return schemaLanguage(l, parameters, JSON.stringify(parameters));
 }
 
 export class Steering {

@@ -98,8 +98,11 @@ async function openWorkerEngine(name: 'engine-worker' | 'llama-worker', options:
   const ask = (choices: number, message: (id: number) => ToWorker): EngineAnswer => {
     const id = next++, answer = new Answer(choices, (reason) => { if (dead === null) post({ type: 'cancel', id, reason }); });
     answers.set(id, answer);
-    if (dead === null) post(message(id));
-    else die(dead);
+    if (dead !== null) die(dead);
+    else try { post(message(id)); } catch (error) {
+      answers.delete(id); // the thread never hears of it, so nobody else would end it
+      answer.push({ type: 'refused', refusal: { code: 'invalid_input', message: `the request cannot be handed to the engine: ${(error as Error).message}` } });
+    }
     return answer;
   };
   return {

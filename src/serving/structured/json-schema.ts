@@ -30,7 +30,7 @@ const keywordsOf: Readonly<Record<string, readonly string[]>> = {
 const typed = new Set(Object.values(keywordsOf).flat());
 const types = Object.keys(keywordsOf);
 
-const mostExpressions = 50_000, mostValues = 1000, mostProperties = 500, longestText = 1000, deepest = 64;
+const mostExpressions = 50_000, mostValues = 1000, mostListed = 100_000, mostProperties = 500, longestText = 1000, deepest = 64;
 
 const tooLarge = (path: string): SchemaError => new SchemaError(path, 'unsupported', 'the schema is too large');
 const isRecord = (value: unknown): value is Schema => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -110,6 +110,7 @@ class SchemaReader {
     const texts = both.filter(fits).map((v) => JSON.stringify(v));
     if (texts.length === 0) throw new SchemaError(join(path, 'enum' in schema ? 'enum' : 'const'), 'invalid', 'no value has the type that is asked for');
     if (texts.some((t) => t.length > longestText)) throw new SchemaError(path, 'unsupported', `values of more than ${longestText} characters are not supported`);
+    if (this.l.listed + texts.reduce((n, t) => n + t.length, 0) > mostListed) throw tooLarge(path);
     return this.l.texts([...new Set(texts)]);
   }
 

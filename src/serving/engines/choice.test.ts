@@ -1,0 +1,35 @@
+// One choice of an answer, fed with logits that say what a model would do.
+
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { textSide } from '../../models/language-model.ts';
+import { openModelFiles } from '../../models/load.ts';
+import { Choice } from './choice.ts';
+import type { EngineEvent } from './engine.ts';
+import { endIds, preparePrompt } from './prompt.ts';
+import { requestFor } from './testing/requests.ts';
+
+const files = openModelFiles(fileURLToPath(new URL('../../../test/fixtures/thinker', import.meta.url))), text = textSide(files), ends = endIds(text);
+files.close();
+const [end] = [...ends], vocab = text.tokenizer.vocabSize, id = (token: string): number => text.tokenizer.tokenToId(token)!;
+
+/** Logits whose likeliest tokens are these, in their order. */
+const wants = (...ids: number[]): Float32Array => new Float32Array(vocab).map((_, i) => (ids.includes(i) ? 10 - ids.indexOf(i) : -10));
+
+test('a thought that the budget closes is followed by an answer: white space alone does not end it', () => {
+  const request = requestFor('How much is it?', { thinking: { enabled: true, budget: 2, raw: false } }), events: EngineEvent[] = [];
+  const choice = new Choice(text, request, preparePrompt(text, request), 0, 320, ends, null, (event) => { events.push(event); });
+  for (let i = 0; i < 3; i++) choice.choose(wants(id('7'))); // two of thought, then the budget
+  choice.choose(wants(id(' ')));
+  choice.choose(wants(end!, id(' ')));
+  choice.choose(wants(end!, id('8')));
+  assert.ok(!choice.done, 'not before it has an answer');
+  choice.choose(wants(end!, id('8')));
+  assert.ok(choice.done);
+  choice.tellEnd();
+  const pieces = events.filter((e) => e.type === 'piece'), last = events.at(-1);
+  assert.equal(pieces.map((p) => p.thinking).join(''), '77');
+  assert.equal(pieces.map((p) => p.content).join(''), '8');
+  assert.ok(last?.type === 'end' && last.thinkingEnded === 'budget' && last.finish === 'stop');
+});
