@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -62,6 +62,39 @@ test('it learns, compares, and says the same when called again; killed in the mi
   assert.equal(outcome.general, null, 'a vocabulary of digits forgets no English');
   const again = JSON.parse(specialise(...args).out);
   assert.deepEqual([again.before, again.after, again.metric], [outcome.before, outcome.after, outcome.metric]);
+
+  const other = join(folder, 'other.jsonl'), moved = join(folder, 'moved.jsonl');
+  writeFileSync(other, readFileSync(paths[0]!, 'utf8').split('\n').slice(3).join('\n'));
+  copyFileSync(paths[0]!, moved);
+  for (const [changed, difference] of [
+    [args.map((a) => (a === '4' ? '1' : a)), /--epochs was 4, now 1/], [args.map((a) => (a === paths[0] ? other : a)), /--data was .*train\.jsonl .*now .*other\.jsonl/],
+    [args.filter((a) => a !== '--test' && a !== paths[1]), /--test was .*now none/], [args.filter((a) => a !== '--full'), /--full was given, now not given/],
+  ] as const) {
+    const refused = specialise(...changed);
+    assert.deepEqual([refused.status, refused.out], [2, ''], 'no number of another request is shown');
+    assert.match(refused.err, difference);
+    assert.match(refused.err, /another --run NAME.*tiefsuche specialise .* --data .* --epochs 4 --batch 32 --lr 0\.02 .*--full .*--run digits/s);
+  }
+  const absent = spawnSync(process.execPath, [...call.slice(0, -1), 'NO-SUCH-MODEL', ...args], { encoding: 'utf8', env });
+  assert.deepEqual([absent.status, /there is no model .*NO-SUCH-MODEL/.test(absent.stderr)], [2, true], absent.stderr);
+  assert.equal(specialise(...args.map((a) => (a === paths[0] ? moved : a))).status, 0, 'the same bytes elsewhere are the same data');
+});
+
+test('Ctrl-C while it measures ends it, and nothing has begun', async () => {
+  const measuring = spawn(process.execPath, [...call, '--data', await data('train', 500), '--full', '--run', 'early'], { env });
+  let said = '';
+  const exited = once(measuring, 'exit'), heard = (part: string): Promise<void> => new Promise((resolve) => { measuring.stderr.on('data', (piece: Buffer) => { said += String(piece); if (said.includes(part)) resolve(); }); });
+  await Promise.race([heard('measuring with a few steps'), exited]);
+  measuring.kill('SIGINT');
+  assert.deepEqual(await exited, [130, null], said);
+  assert.match(said, /nothing has begun/);
+  assert.ok(!existsSync(join(folder, 'home', 'runs', 'early')));
+});
+
+test('a name that is no name of a run is refused before anything is written', async () => {
+  const paths = ['--data', await data('train', 200), '--test', await data('test', 40)], refused = specialise(...paths, '--run', '../../outside');
+  assert.deepEqual([refused.status, /cannot be the name of a run/.test(refused.err)], [2, true], refused.err);
+  assert.ok(!existsSync(join(folder, 'outside')));
 });
 
 test('a model that did not get better says so', async () => {

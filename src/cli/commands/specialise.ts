@@ -6,7 +6,6 @@ import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../../durable-file.ts';
 import { TiefsucheError } from '../../errors.ts';
 import { freeMemory } from '../../free-memory.ts';
-import type { Backend } from '../../engine/backend.ts';
 import { openBackend } from '../../engine/backends/open.ts';
 import { homeFolder } from '../../home.ts';
 import { processCpuSeconds } from '../../ledger/meters/cpu-time.ts';
@@ -20,9 +19,10 @@ import { architectureOf } from '../../models/index.ts';
 import { megabytes, planMemory } from '../../training/memory-plan.ts';
 import type { EncodedFiles } from '../../training/method.ts';
 import { readRecipe } from '../../training/recipe-parts.ts';
-import { listRuns, openRun } from '../../runs/run-folder.ts';
+import { checkRunName, listRuns, openRun } from '../../runs/run-folder.ts';
 import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualBatch, usualRate, usualWishes, writeData } from '../../training/specialise.ts';
 import { type Outcome, outcomeOf } from '../../training/specialise-outcome.ts';
+import { type SpecialiseRequest, checkRequest, requestOf } from '../../training/specialise-request.ts';
 import { type TimeEstimate, estimateTime } from '../../training/time-estimate.ts';
 import { type Summary, type TrainOptions, trainNew, trainOn } from '../../training/train.ts';
 import type { Command } from '../command.ts';
@@ -59,23 +59,28 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
     { line: 'tiefsuche specialise my-model --data train.jsonl --plan', text: 'hours, memory, kWh and euro first' },
   ],
   async run({ args, options, json, terminal }) {
-    const name = options['run'] as string, known = listRuns().some((r) => r.name === name);
+    const name = checkRunName(options['run'] as string), known = listRuns().find((r) => r.name === name);
     const stop = onInterrupt(), backend = openBackend(), tell = json ? () => {} : (text = '') => { process.stderr.write(`${text}\n`); };
     const training: TrainOptions = { backend, cancel: { get cancelled() { return stop.signal.aborted; } }, onEvent: trainingView() };
     try {
       let plan: Plan, summary: Summary, expected: number | null = null;
+      const request = await requested(args[0]!, options);
       if (known) {
-        const run = openRun(name), saved = join(run.path, planFile);
-        if (!existsSync(saved)) throw new TiefsucheError('EXISTS', `the run "${name}" is there already and was not made by specialise`, { hint: 'Choose another --run NAME.' });
-        plan = JSON.parse(readFileSync(saved, 'utf8')) as Plan;
+        const run = openRun(name), file = join(run.path, planFile), finished = existsSync(run.summary);
+        if (!existsSync(file)) throw new TiefsucheError('EXISTS', `the run "${name}" is there already and was not made by specialise`, { hint: 'Choose another --run NAME.' });
+        const saved = JSON.parse(readFileSync(file, 'utf8')) as SavedPlan;
+        plan = saved;
+        if (saved.request) checkRequest(name, saved.request, request); // runs of earlier versions do not say theirs
         if (options['plan']) throw new TiefsucheError('EXISTS', `the run "${name}" has begun already`, { hint: 'Without --plan the same command goes on with it; a new one needs another --run NAME.' });
-        tell(existsSync(run.summary) ? `the run "${name}" is finished: this is what it came to` : `going on with "${name}"`);
-        summary = existsSync(run.summary) ? JSON.parse(readFileSync(run.summary, 'utf8')) as Summary : await trainOn(name, training);
+        if (!finished && saved.expected !== undefined) requireHours(saved.expected * (1 - (known.step ?? 0) / plan.steps), options['maxHours'] as number | undefined, 'Without --max-hours it goes on; Ctrl-C saves, and the same command goes on later.');
+        tell(finished ? `the run "${name}" is finished: this is what it came to` : `going on with "${name}"`);
+        summary = finished ? JSON.parse(readFileSync(run.summary, 'utf8')) as Summary : await trainOn(name, training);
       } else {
-        const begun = await begin(args[0]!, name, options, backend, tell, terminal);
+        const begun = await begin(args[0]!, name, request, options, training, tell, terminal);
         ({ plan, expected } = begun);
         if (options['plan']) { if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, ...begun.cost })); return; }
-        summary = await trainNew(plan.recipe, name, begun.folder, { ...training, recipeName: `specialise ${name}`, begun: (run) => writeFileAtomic(join(run.path, planFile), JSON.stringify(plan)) });
+        const saved: SavedPlan = { ...plan, request, expected: begun.expected };
+        summary = await trainNew(plan.recipe, name, begun.folder, { ...training, recipeName: `specialise ${name}`, begun: (run) => writeFileAtomic(join(run.path, planFile), JSON.stringify(saved)) });
       }
       const outcome = outcomeOf(openRun(name), summary, plan);
       if (json) terminal.print(JSON.stringify({ run: name, ...outcome, seconds: summary.seconds, expected_seconds: expected, joules: summary.joules }));
@@ -91,16 +96,28 @@ const planFile = 'specialise.json', mostMicroTokens = 2048;
 
 interface Cost { readonly seconds: number; readonly memory_bytes: number; readonly kwh: { readonly value: number; readonly grade: 'estimated' }; readonly euro: number }
 
-/** Everything before the first step: data, settings, memory, time, energy, money. */
-async function begin(modelName: string, name: string, options: Readonly<Record<string, unknown>>, backend: Backend, tell: (text?: string) => void, terminal: Terminal): Promise<{ plan: Plan; folder: string; expected: number; cost: Cost }> {
-  const { data, test, maxHours } = options as { data?: string; test?: string; maxHours?: number }, { err } = terminal;
+/** Of a run, in specialise.json. `expected`: seconds of the whole of it. */
+type SavedPlan = Plan & { readonly request?: SpecialiseRequest; readonly expected?: number };
+
+/** What is asked for, with its files looked up and hashed. */
+async function requested(modelName: string, options: Readonly<Record<string, unknown>>): Promise<SpecialiseRequest> {
+  const { data, test } = options as { data?: string; test?: string };
   if (data === undefined) throw new TiefsucheError('USAGE', 'what should it learn?', { hint: 'tiefsuche specialise MODEL --data train.jsonl [--test test.jsonl]' });
   for (const path of [data, test]) if (path !== undefined && !existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no file ${path}`);
-  const home = homeFolder(), model = resolveModelPath(modelName), folder = join(home, 'corpora', name);
-  const prepared = await prepareData(resolve(data), test === undefined ? undefined : resolve(test)), asked = { ...usualWishes, ...pick(options) };
+  return requestOf(resolveModelPath(modelName), resolve(data), test === undefined ? undefined : resolve(test), pick(options));
+}
+
+function requireHours(seconds: number, maxHours: number | undefined, hint: string): void {
+  if (maxHours !== undefined && seconds > 3600 * maxHours) throw new TiefsucheError('USAGE', `this takes ${duration(seconds)}, and --max-hours allows ${duration(3600 * maxHours)}`, { hint });
+}
+
+/** Everything before the first step: data, settings, memory, time, energy, money. */
+async function begin(modelName: string, name: string, { model, data, test, wishes: given }: SpecialiseRequest, options: Readonly<Record<string, unknown>>, { backend, cancel }: TrainOptions, tell: (text?: string) => void, terminal: Terminal): Promise<{ plan: Plan; folder: string; expected: number; cost: Cost }> {
+  const { err } = terminal, maxHours = options['maxHours'] as number | undefined, home = homeFolder(), folder = join(home, 'corpora', name);
+  const prepared = await prepareData(data.path, test?.path), asked = { ...usualWishes, ...given };
   writeData(prepared, folder);
   const modelFiles = openModelFiles(model), { maxPositions } = architectureOf(modelFiles.config['model_type']).dimensions(modelFiles.config), side = textSide(modelFiles);
-  const wishes: Wishes = { ...asked, ...(options['batch'] === undefined && { batch: usualBatch(prepared.train.length, asked.epochs) }), ...(options['lr'] === undefined && { lr: usualRate(Number(modelFiles.config['hidden_size'])) }) };
+  const wishes: Wishes = { ...asked, ...(given.batch === undefined && { batch: usualBatch(prepared.train.length, asked.epochs) }), ...(given.lr === undefined && { lr: usualRate(Number(modelFiles.config['hidden_size'])) }) };
   const files: EncodedFiles = new Map(); // none is read and encoded twice
   try {
     const encoded = encodeData(side, prepared, join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl'));
@@ -121,11 +138,11 @@ async function begin(modelName: string, name: string, options: Readonly<Record<s
     for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${err.dim(why)}`);
     tell(err.dim('  measuring with a few steps …'));
     const before = processCpuSeconds(), start = performance.now();
-    const time = await estimateTime(backend, readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, memory, { patience: 15, steps: 12, files });
+    const time = await estimateTime(backend, readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, memory, { patience: 15, steps: 12, files, ...(cancel && { cancel }) });
     const busy = (processCpuSeconds() - before) / ((performance.now() - start) / 1000), prices = readPrices(home), { watts } = prices.watts ?? wattsPerThread(cpus()[0]?.model ?? '');
     const kwh = (busy * time.seconds * watts) / 3.6e6, cost: Cost = { seconds: time.seconds, memory_bytes: memory.totalBytes, kwh: { value: kwh, grade: 'estimated' }, euro: kwh * prices.prices.electricity_eur_per_kwh.value };
     tell(`this will take ${err.bold(duration(time.seconds))}, ${megabytes(memory.totalBytes)} of memory, about ${energy(kwh)} and ${money(cost.euro)} ${err.dim('(estimated)')}`);
-    if (maxHours !== undefined && time.seconds > 3600 * maxHours) throw new TiefsucheError('USAGE', `this takes ${duration(time.seconds)}, and --max-hours allows ${duration(3600 * maxHours)}`, { hint: smaller(time, wishes, plan, 3600 * maxHours) });
+    if (maxHours !== undefined) requireHours(time.seconds, maxHours, smaller(time, wishes, plan, 3600 * maxHours));
     return { plan, folder, expected: time.seconds, cost };
   } finally {
     modelFiles.close();
@@ -156,6 +173,6 @@ function report(name: string, model: string, outcome: Outcome, summary: Summary,
   print(`${duration(summary.seconds)}${expected === null ? '' : ` (expected ${duration(expected)})`}, ${summary.joules.value} J by ${summary.joules.method}`);
   const { path, final } = openRun(name), adapter = join(path, 'adapter');
   if (better) return print(`\n${out.green('better')}: \`tiefsuche chat ${name}\` talks with it; ${existsSync(adapter) ? `the adapter lies in ${adapter}, merged into the model in ${final}` : `it lies in ${final}`}`);
-  print(`\n${out.yellow('not better')} than the untouched model: keep using ${model}. What to change:`);
+  print(`\n${out.yellow('not better')} than the untouched model: keep using ${model}. What to change, with another --run NAME:`);
   for (const line of advice) print(`  - ${line}`);
 }
