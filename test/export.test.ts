@@ -9,9 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { RandomStream } from '../src/engine/random.ts';
 import { readSafetensors } from '../src/models/formats/safetensors.ts';
 import { writeSafetensors } from '../src/models/formats/safetensors-write.ts';
 import { readGguf } from '../src/models/formats/gguf.ts';
+import type { ModelConfig } from '../src/models/formats/model-files.ts';
+import { architectureOf } from '../src/models/index.ts';
 import { charTokenizer } from '../src/tokenizer/char-tokenizer.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url)), place = mkdtempSync(join(tmpdir(), 'tiefsuche-export-'));
@@ -87,6 +90,17 @@ async function llamaOfPieces(): Promise<string> {
   return folder;
 }
 
+/** A random llama whose rows are all multiples of 256, as the blocks of K types want them: large enough in its numbers to say something. */
+async function wide(): Promise<string> {
+  const folder = tiny('llama', { hidden_size: 256, intermediate_size: 512, head_dim: 64, num_hidden_layers: 2 }), config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as ModelConfig, random = new RandomStream(3, 0);
+  const tensors = architectureOf('llama').parameters(config).map(({ name, shape, kind }) => {
+    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    return { name, shape, data: kind === 'vector' ? data.fill(1) : data.map(() => 0.2 * (random.uniform() - 0.5)) };
+  });
+  await writeSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
+  return folder;
+}
+
 const models: readonly (readonly [name: string, model: () => string | Promise<string>])[] = [
   ['a real llama', () => real],
   ...['llama', 'llama3-rope', 'qwen2', 'qwen3', 'deepseek-v2', 'deepseek-v3', 'deepseek-v3-groups', 'deepseek-v3-qlora-yarn'].map((n) => [n, (): string => tiny(n)] as const),
@@ -108,6 +122,20 @@ for (const [name, model] of models) {
     assert.equal((JSON.parse(readFileSync(join(out, 'parity.json'), 'utf8')) as { passed: boolean }).passed, true);
   });
 }
+
+test('F16, BF16, Q8_0, Q6_K, Q5_K and Q4_K say in llama.cpp what they say here, each with a loss of its own', needsLlama, async () => {
+  if (!installed) throw new Error(missing);
+  const model = await wide(), losses: number[] = [];
+  for (const format of ['F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q4_K']) {
+    const { status, out: { passed, parity, notes, error } } = tiefsuche('export', model, '--to', 'gguf', '--format', format, '--out', join(place, `wide-${format}`));
+    assert.equal(status, 0, `${format}: ${error?.message}`);
+    assert.ok(passed && parity.missing === null && parity.tokens.same && parity.engineDifference !== null);
+    assert.deepEqual(notes, [], 'nothing fell back: every matrix has the format');
+    losses.push(parity.formatLoss.meanKl);
+  }
+  assert.deepEqual(losses, [...losses].sort((a, b) => a - b), 'fewer bits lose more');
+  assert.ok(losses[0]! > 0 && losses.every((loss, i) => i === 0 || loss > losses[i - 1]!));
+});
 
 test('an adapter apart says the same on its base in llama.cpp, and our engine reads it again', needsLlama, () => {
   if (!installed) throw new Error(missing);
@@ -147,7 +175,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 if (process.argv[2] === '-c') process.exit(0);
 const r = JSON.parse(readFileSync(0, 'utf8')), vocab = JSON.parse(readFileSync(r.model + '/config.json', 'utf8')).vocab_size;
 writeFileSync(r.logits, new Float32Array(vocab * r.ids.reduce((n, ids) => n + ids.length, 0)));
-console.log(JSON.stringify({ engine: 'a liar', vocab, texts: r.texts.map(() => []), template: null, greedy: [0] }));
+console.log(JSON.stringify({ engine: 'a liar', vocab, texts: r.texts.map(() => []), template: null, greedy: [0], ends: [1], end: 1, framed: [], chat: null }));
 `, { mode: 0o755 });
   const refused = tiefsuche('export', real, '--to', 'hf', '--out', out, '--python', liar);
   assert.equal(refused.out.error?.code, 'MISMATCH');
@@ -156,6 +184,22 @@ console.log(JSON.stringify({ engine: 'a liar', vocab, texts: r.texts.map(() => [
   assert.deepEqual([forced.status, forced.out.passed], [0, false]);
   const record = JSON.parse(readFileSync(join(out, 'parity.json'), 'utf8')) as { passed: boolean; forced: boolean; problems: string[] };
   assert.ok(!record.passed && record.forced && record.problems.some((p) => /a liar/.test(p)));
+});
+
+test('an engine that cannot load the export: nothing is kept, and --force keeps it with what the engine said', () => {
+  const failing = join(place, 'failing.mjs'), out = join(place, 'unloadable');
+  writeFileSync(failing, `#!${process.execPath}
+if (process.argv[2] === '-c') process.exit(0);
+console.error('unknown tensor model.layers.7'); process.exit(1);
+`, { mode: 0o755 });
+  const { error } = tiefsuche('export', real, '--to', 'hf', '--out', out, '--python', failing).out;
+  assert.equal(error?.code, 'MISMATCH');
+  assert.match(error.message, /unknown tensor model\.layers\.7/);
+  assert.equal(existsSync(out), false);
+  const forced = tiefsuche('export', real, '--to', 'hf', '--out', out, '--python', failing, '--force');
+  assert.deepEqual([forced.status, forced.out.passed], [0, false]);
+  const record = JSON.parse(readFileSync(join(out, 'parity.json'), 'utf8')) as { passed: boolean; forced: boolean; problems: string[] };
+  assert.ok(existsSync(join(out, 'model.safetensors')) && !record.passed && record.forced && record.problems.some((p) => /unknown tensor/.test(p)));
 });
 
 test('a disk that is full in the middle of an export: an error with a code, and nothing under the name', { skip: process.platform === 'win32' }, () => {

@@ -1,6 +1,9 @@
 // What llama.cpp makes of a GGUF file, for a parity proof. Reads one JSON request on stdin, writes one JSON answer on stdout:
-//   {"model": path, "lora": path of an adapter or null, "texts": [text, …], "ids": [[id, …], …], "prompt": [id, …], "maxNew": n, "logits": path}
-//   → {"engine": …, "vocab": V, "texts": [[id, …], …], "template": text|null, "greedy": [id, …], "stops": [id, …]}
+//   {"model": path, "lora": path of an adapter or null, "texts": [text, …], "ids": [[id, …], …], "prompt": [id, …], "maxNew": n, "logits": path,
+//    "messages": the conversation that the last text renders, or null}
+//   → {"engine": …, "vocab": V, "texts": [[id, …], …], "template": text|null, "greedy": [id, …],
+//      "ends": [id, …] that end an answer, "end": the file's end token|null,
+//      "framed": [id, …] of the first text with what is put around a text, "chat": [id, …] of the conversation to be answered, or null}
 // The logits of all positions of `ids`, one sequence after another, go to the file `logits` as f32 (T, V).
 // One thread and an f32 cache: comparable, and the same every time.
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
@@ -42,10 +45,14 @@ while (greedy.length < request.maxNew) {
   if (model.isEogToken(id)) break;
   next = [id];
 }
-const metadata = model.fileInfo.metadata;
+const metadata = model.fileInfo.metadata, { bos, eos, shouldPrependBosToken, shouldAppendEosToken } = model.tokens;
+const texts = request.texts.map((text) => model.tokenize(text, true, 'trimLeadingSpace').map(Number));
+const framed = (ids) => [...(shouldPrependBosToken ? [Number(bos)] : []), ...ids, ...(shouldAppendEosToken ? [Number(eos)] : [])];
+/** As llama.cpp's server does it: what the template writes at the beginning and end is not put there again. */
+const chat = (ids) => framed(ids.slice(shouldPrependBosToken && ids[0] === Number(bos) ? 1 : 0, shouldAppendEosToken && ids.at(-1) === Number(eos) ? -1 : undefined));
 process.stdout.write(JSON.stringify({
   engine: `llama.cpp ${llama.llamaCppRelease?.release ?? ''} (node-llama-cpp 3.22.1)`, vocab,
-  texts: request.texts.map((text) => model.tokenize(text, true, 'trimLeadingSpace').map(Number)),
-  template: metadata.tokenizer?.chat_template ?? null, greedy, end: model.tokens.eos === null ? null : Number(model.tokens.eos),
+  texts, template: metadata.tokenizer?.chat_template ?? null, greedy, ends: Array.from({ length: vocab }, (_, id) => id).filter((id) => model.isEogToken(id)), end: eos === null ? null : Number(eos),
+  framed: framed(texts[0]), chat: request.messages ? chat(texts.at(-1)) : null,
 }) + '\n');
 process.exit(0);

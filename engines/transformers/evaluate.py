@@ -30,11 +30,15 @@ with torch.no_grad(), open(request["logits"], "wb") as file:
         file.write(model(torch.tensor([ids])).logits[0].float().numpy().astype(numpy.float32).tobytes())
     prompt = request["prompt"]
     out = model.generate(input_ids=torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long), max_new_tokens=request["maxNew"], do_sample=False)
-texts = [tokenizer.encode(text, add_special_tokens=False) for text in request["texts"]]
+texts, chat = [tokenizer.encode(text, add_special_tokens=False) for text in request["texts"]], None
 if request.get("messages"):  # the last text is the conversation: rendered here again
     rendered = tokenizer.apply_chat_template(request["messages"], tokenize=False, add_generation_prompt=True)
     texts[-1] = tokenizer.encode(rendered, add_special_tokens=False)
+    chat = tokenizer.apply_chat_template(request["messages"], add_generation_prompt=True, return_dict=False)
+ends = model.generation_config.eos_token_id
+ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
 print(json.dumps({
     "engine": engine, "vocab": model.config.vocab_size, "texts": texts, "template": tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None,
-    "greedy": out[0, len(prompt):].tolist(),
+    "greedy": out[0, len(prompt):].tolist(), "ends": ends, "end": ends[0] if tokenizer.eos_token_id is None and ends else tokenizer.eos_token_id,
+    "framed": tokenizer.encode(request["texts"][0]), "chat": chat,
 }))

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { TiefsucheError } from '../errors.ts';
 import type { Questions, Side } from './parity.ts';
 
@@ -47,15 +48,20 @@ export function transformersPython(named?: string): Found {
   return { missing: 'no Python with transformers was found; name one with --python or TIEFSUCHE_PYTHON' };
 }
 
-interface Answer { readonly engine: string; readonly vocab: number; readonly texts: number[][]; readonly template: string | null; readonly greedy: number[] }
+const ids = z.array(z.int());
+const answerSchema = z.object({ engine: z.string(), vocab: z.int(), texts: z.array(ids), template: z.string().nullable(), greedy: ids, ends: ids, end: z.int().nullable(), framed: ids, chat: ids.nullable() });
 
-async function evaluate(command: string, args: readonly string[], which: Readonly<Record<string, unknown>>, { asked, ids, prompt, maxNew, messages, conversation }: Questions): Promise<Side> {
+const unusable = (why: string): TiefsucheError => new TiefsucheError('MISMATCH', `the other engine could not use the export: ${why}`, { hint: 'Please report what the engine said.' });
+
+/** @throws MISMATCH: the engine cannot load the model, or answers something else than was asked */
+async function evaluate(command: string, args: readonly string[], which: Readonly<Record<string, unknown>>, { asked, ids: sequences, prompt, maxNew, messages, conversation }: Questions): Promise<Side> {
   const place = mkdtempSync(join(tmpdir(), 'tiefsuche-parity-')), file = join(place, 'logits.f32');
   try {
-    const request = { ...which, texts: asked, ids, prompt, maxNew, logits: file, messages: conversation === null ? null : messages };
-    const { engine, vocab, texts, template, greedy } = JSON.parse(await answerOf(command, args, JSON.stringify(request))) as Answer;
+    const request = { ...which, texts: asked, ids: sequences, prompt, maxNew, logits: file, messages: conversation === null ? null : messages };
+    const { data: answer, error } = answerSchema.safeParse(JSON.parse(await answerOf(command, args, JSON.stringify(request))));
+    if (!answer) throw unusable(`its answer is incomplete (${error.issues[0]!.path.join('.')}: ${error.issues[0]!.message})`);
     const bytes = readFileSync(file), logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    return { engine, vocab, texts, template: template ?? undefined, greedy, logits };
+    return { ...answer, template: answer.template ?? undefined, logits };
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
@@ -72,7 +78,7 @@ function answerOf(command: string, args: readonly string[], request: string): Pr
     child.on('close', (status) => {
       const last = out.trim().split('\n').at(-1) ?? '';
       if (status === 0 && last.startsWith('{')) resolve(last);
-      else reject(new TiefsucheError('MISMATCH', `the other engine could not use the export: ${err.trim().split('\n').slice(-3).join(' ') || `it ended with status ${status}`}`, { hint: 'The file is kept only with --force; please report what the engine said.' }));
+      else reject(unusable(err.trim().split('\n').slice(-3).join(' ') || `it ended with status ${status}`));
     });
     child.stdin.end(request);
   });

@@ -3,7 +3,7 @@
 //   likely the first side holds the other's choice. KL(first ‖ second) in nats, mean and largest.
 
 import type { Backend } from '../engine/backend.ts';
-import { openLanguageModel, type LanguageModel } from '../models/language-model.ts';
+import { openLanguageModel, type LanguageModel, promptIds, stopIds } from '../models/language-model.ts';
 import { logitsOf } from '../models/logits.ts';
 import { Answerer } from '../reasoning/generate.ts';
 import { type ProofTexts, proofTexts } from './parity-texts.ts';
@@ -14,6 +14,13 @@ export interface Side {
   /** Ids of each text, and of the conversation where there is one. */
   readonly texts: readonly (readonly number[])[];
   readonly template: string | undefined;
+  /** Ids that end an answer, and of them the one the model's files name as its end token. */
+  readonly ends: readonly number[];
+  readonly end: number | null;
+  /** Ids of the first text with what the side puts around a text by itself (a token of beginning, one of end). */
+  readonly framed: readonly number[];
+  /** Ids of the conversation as the model gets it to answer; null where there is none. */
+  readonly chat: readonly number[] | null;
   readonly vocab: number;
   /** (T, V), one sequence after another. */
   readonly logits: Float32Array;
@@ -51,14 +58,16 @@ async function continuation(language: LanguageModel, prompt: readonly number[], 
 }
 
 /** Our own engine on a model. */
-async function sideOf(language: LanguageModel, { ids, prompt, maxNew, asked }: Questions): Promise<Side> {
+async function sideOf(language: LanguageModel, { ids, prompt, maxNew, asked, conversation, messages }: Questions): Promise<Side> {
   const parts: Float32Array[] = [];
   for (const sequence of ids) parts.push(await logitsOf(language.model, Int32Array.from(sequence)));
   const logits = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
   parts.reduce((at, p) => { logits.set(p, at); return at + p.length; }, 0);
+  const ends = stopIds(language);
   return {
     engine: 'tiefsuche', vocab: language.model.dims.vocab, logits, greedy: await continuation(language, prompt, maxNew), template: language.chatTemplate,
-    texts: asked.map((t) => [...language.tokenizer.encode(t)]),
+    texts: asked.map((t) => [...language.tokenizer.encode(t)]), ends, end: language.tokenizer.specialTokens.eos ?? ends[0] ?? null,
+    framed: [...language.tokenizer.encode(asked[0]!, { addSpecialTokens: true })], chat: conversation === null ? null : [...promptIds(language, messages)],
   };
 }
 
@@ -85,7 +94,7 @@ export interface Comparison {
   readonly greedy: { readonly same: boolean; readonly tokens: number; readonly differsAt?: number };
 }
 
-/** Compares the logits and continuations of two sides; their vocabularies must have one size. */
+/** Compares the logits and continuations of two sides; their vocabularies must have one size. A NaN on either side makes NaN of what it is in. */
 export function compareSides(a: Side, b: Side): Comparison {
   const V = a.vocab, positions = a.logits.length / V, disagreements: { position: number; margin: number }[] = [];
   let klSum = 0, largestKl = 0, largestLogitDifference = 0;
@@ -95,7 +104,7 @@ export function compareSides(a: Side, b: Side): Comparison {
     let kl = 0;
     for (let i = 0; i < V; i++) {
       const q = Math.exp(x[i]! - sumX);
-      if (q > 0) kl += q * (x[i]! - sumX - y[i]! + sumY);
+      if (q !== 0) kl += q * (x[i]! - sumX - y[i]! + sumY);
       largestLogitDifference = Math.max(largestLogitDifference, Math.abs(x[i]! - y[i]!));
     }
     klSum += kl;

@@ -73,12 +73,20 @@ function goTemplate({ beginning, preamble, system, user, assistant, opening }: T
   ].join('');
 }
 
+/** The parts without the token that begins a text: Ollama puts it there itself where the file says that texts begin with it, and would do so twice. */
+function withoutBeginning(parts: TemplateParts, { tokenizer }: TextSide): TemplateParts {
+  const { bos } = tokenizer.specialTokens, text = bos === undefined ? undefined : tokenizer.idToToken(bos);
+  if (text === undefined || tokenizer.encode('', { addSpecialTokens: true })[0] !== bos) return parts;
+  const without = (part: string): string => (part.startsWith(text) ? part.slice(text.length) : part), { beginning, preamble, system } = parts;
+  return beginning === '' ? { ...parts, preamble: without(preamble), system: system && { ...system, before: without(system.before) } } : { ...parts, beginning: without(beginning) };
+}
+
 export interface Modelfile { readonly text: string; /** Why there is no TEMPLATE; then Ollama takes its guess. */ readonly noTemplate: string | null }
 
 export function modelfile(side: TextSide, gguf: string, contextLength: number, licence?: string): Modelfile {
   const parts = templateParts(side), { generationConfig, tokenizer } = side, lines = [`FROM ./${gguf}`];
   const quoted = (text: string): string => (text.includes('"""') ? JSON.stringify(text) : `"""${text}"""`);
-  if (!('why' in parts)) lines.push(`TEMPLATE ${quoted(goTemplate(parts))}`);
+  if (!('why' in parts)) lines.push(`TEMPLATE ${quoted(goTemplate(withoutBeginning(parts, side)))}`);
   for (const id of stopIds(side)) {
     const text = tokenizer.idToToken(id);
     // One letter, as some small models have it, would stop at every such letter of a text; the file's end token does it.

@@ -73,12 +73,12 @@ export function folderFiles(architecture: Architecture, config: ConfigJson, side
   };
 }
 
-/** Writes a Hugging Face folder; LoRA is merged into the weights. */
-export async function saveLanguageModel(folder: string, language: LanguageModel): Promise<void> {
+/** Writes a Hugging Face folder; LoRA is merged into the weights. `files`: further texts, as the licence of what it grew from. */
+export async function saveLanguageModel(folder: string, language: LanguageModel, files: Readonly<Record<string, string>> = {}): Promise<void> {
   const { model } = language;
   invariant(!model.compressed || model.lora, 'a model in few bits is not saved');
   const weights = model.lora ? applyLora(writtenModel(model), model.lora) : writtenModel(model);
-  await saveModelFolder(folder, { ...folderFiles(model.architecture, model.config, language), tensors: weights });
+  await saveModelFolder(folder, { ...folderFiles(model.architecture, model.config, language), tensors: weights, files });
 }
 
 /** Writes a Hugging Face folder but for the weights, which checkpoints hold. */

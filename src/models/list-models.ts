@@ -30,7 +30,7 @@ export function listModels(home: string = homeFolder()): ListedModel[] {
   const listed = (name: string, path: string | null, from: 'run' | 'file'): ListedModel[] => {
     if (path === null) return [];
     const record = from === 'file' ? readRecord(path) : null;
-    return [{ name, path, from, type: typeOf(path), bytes: sizeOf(path), licence: from === 'file' ? licenceIfReadable(path) : null, source: record?.source ?? null }];
+    return [{ name, path, from, type: typeOf(path), bytes: sizeOf(path), licence: licenceIfReadable(path), source: record?.source ?? null }];
   };
   return [
     ...names(runsFolder(home)).flatMap((name) => listed(name, modelAt(join(runsFolder(home), name, 'final')), 'run')),

@@ -12,6 +12,7 @@ import { recordAttempt } from '../ledger/record-attempt.ts';
 import type { Outcome } from '../ledger/events.ts';
 import { saveAdapter, saveAdapterWithoutWeights } from '../models/adapter-files.ts';
 import { type LanguageModel, saveLanguageModel, saveLanguageModelWithoutWeights } from '../models/language-model.ts';
+import { derivedFiles } from '../models/licence.ts';
 import { resolveModelPath } from '../models/model-path.ts';
 import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
 import { logCheckpoint } from './checkpoint-log.ts';
@@ -82,7 +83,7 @@ export class Session {
       }
     }
     if (this.language!.model.lora) await saveAdapter(join(run.path, 'adapter'), this.language!.model, 'from' in this.place.recipe.model ? String(this.place.recipe.model.from) : run.name);
-    await saveLanguageModel(run.final, this.language!);
+    await saveLanguageModel(run.final, this.language!, 'from' in recipe.model ? derivedFiles(resolveModelPath(String(recipe.model.from), folder, this.place.sourceHome)) : {});
     faultPoint('final.saved');
     logCheckpoint(run, { what: 'final', step: this.position.step, ...await hashFolder(run.final) });
     return this.summarise();

@@ -11,14 +11,14 @@ import type { Comparison } from '../../evaluation/parity.ts';
 import { type Exported, type ParityProof, proveExport } from '../../evaluation/prove-export.ts';
 import { hashOfFile } from '../../file-hash.ts';
 import { homeFolder, runsFolder } from '../../home.ts';
-import { exportFolder, textsBeside } from '../../models/export-folder.ts';
+import { exportFolder } from '../../models/export-folder.ts';
 import { exportGguf, type WrittenGguf } from '../../models/export-gguf.ts';
 import { modelfile } from '../../models/export-ollama.ts';
 import { openExportSource } from '../../models/export-source.ts';
 import { type GgufFormat, ggufFormats } from '../../models/formats/gguf-quantize.ts';
 import { writeGgufAdapter } from '../../models/formats/gguf-adapter.ts';
 import { type PeftAdapter, readPeftAdapter, savePeftAdapter } from '../../models/formats/peft.ts';
-import { licenceOf } from '../../models/licence.ts';
+import { licenceFiles, licenceOf, licenceTexts } from '../../models/licence.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
 import { bytes, table } from '../figures.ts';
@@ -64,6 +64,7 @@ asks the other engine where one is there (llama.cpp, transformers), and stores w
     let written: Written | undefined, proof: ParityProof | undefined;
     await writeFolderAtomic(folder, async (place) => {
       written = await writers[to]!(args[0]!, place, options as Options, say);
+      for (const [name, text] of Object.entries(to === 'peft' ? licenceFiles(written.source.path) : licenceTexts(written.source.path))) writeFileSync(join(place, name), text); // hf has them
       const backend = openBackend();
       try { proof = await proveExport(backend, written.source, written.exported, written.other, say); } finally { backend.close(); written.done?.(); }
       if (!proof.passed && !force) {
@@ -91,7 +92,7 @@ const writers: Readonly<Record<string, (model: string, place: string, options: O
   gguf: (model, place, options, say) => (options.lora === 'apart' ? writeAdapterFile(model, place, options, say) : writeGgufFile(model, place, options, options.format ?? 'F32', say)),
   async ollama(model, place, options, say) {
     const written = await writeGgufFile(model, place, options, options.format ?? 'Q8_0', say), source = openExportSource(written.source.path);
-    const { text, noTemplate } = modelfile(source.side, basename(written.exported.path), Number(source.files.config['max_position_embeddings'] ?? 2048), licenceText(written.source.path));
+    const { text, noTemplate } = modelfile(source.side, basename(written.exported.path), Number(source.files.config['max_position_embeddings'] ?? 2048), Object.entries(licenceTexts(written.source.path)).find(([n]) => /^LICEN/i.test(n))?.[1] ?? licenceOf(written.source.path) ?? undefined);
     source.close();
     writeFileSync(join(place, 'Modelfile'), text);
     return { ...written, notes: [...written.notes, ...(noTemplate === null ? [] : [`the Modelfile has no TEMPLATE, as ${noTemplate}; Ollama will guess one from the file`])] };
@@ -154,10 +155,6 @@ const typesOf = ({ tensors }: WrittenGguf): Record<string, string> => Object.fro
 function modelName(path: string): string {
   const last = basename(path) === 'final' ? basename(dirname(path)) : basename(path);
   return last.replace(/\.gguf$/, '').replace(/\.(F32|F16|BF16|Q\d_[\dK](_[SM])?)$/i, '');
-}
-
-function licenceText(path: string): string | undefined {
-  return statSync(path).isDirectory() ? Object.entries(textsBeside(path)).find(([n]) => n.startsWith('LICENSE'))?.[1] : undefined;
 }
 
 function adapterFolder(name: string): string {

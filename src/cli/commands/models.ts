@@ -2,8 +2,9 @@
 // without a network.
 import { createInterface } from 'node:readline/promises';
 import { TiefsucheError } from '../../errors.ts';
-import { listModels } from '../../models/list-models.ts';
+import { type ListedModel, listModels } from '../../models/list-models.ts';
 import { local } from '../../models/sources/local.ts';
+import type { ModelFit } from '../../reasoning/fit.ts';
 import type { Command } from '../command.ts';
 import { si, table } from '../figures.ts';
 import { fitHere, fitJson, fitText } from '../model-view.ts';
@@ -25,7 +26,9 @@ export const models: Command = {
       if (!local.matches(path)) throw new TiefsucheError('NOT_FOUND', `there is no file or folder ${path}`, { hint: 'Check the path; `tiefsuche pull` fetches models over the network.' });
       return addModel(path, options as AddOptions, (said) => (said === null ? askLicence(terminal.interactive && !json) : Promise.resolve(said)), json, terminal);
     }
-    const context = (options as AddOptions).context, all = await Promise.all(listModels().map(async (m) => ({ ...m, fit: await fitHere(m.path, context).catch((error: Error) => error) })));
+    const context = (options as AddOptions).context, all: (ListedModel & { fit: ModelFit | Error })[] = [];
+    // One after another: the first measures the machine's bandwidth, the others read it; measured side by side it would be too low, and remembered.
+    for (const m of listModels()) all.push({ ...m, fit: await fitHere(m.path, context).catch((error: Error) => error) });
     if (json) return terminal.print(JSON.stringify(all.map(({ fit, ...m }) => ({ ...m, fit: fit instanceof Error ? null : fitJson(fit), ...(fit instanceof Error && { problem: fit.message }) }))));
     if (all.length === 0) return terminal.print('there is no model yet; `tiefsuche start` trains one, `tiefsuche pull` fetches one');
     terminal.print(table([{ title: 'name' }, { title: 'type' }, { title: 'size', align: 'right' }, { title: 'licence' }, { title: 'from' }, { title: 'here' }], all.map((m) => [

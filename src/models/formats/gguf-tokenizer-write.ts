@@ -10,7 +10,7 @@
 import { TiefsucheError } from '../../errors.ts';
 import { byteCharacters } from '../../tokenizer/byte-alphabet.ts';
 import { preTokenizers } from '../../tokenizer/pre-tokenizers.ts';
-import type { StepJson, TokenizerJson } from '../../tokenizer/tokenizer-json.ts';
+import { tokenText, type StepJson, type TokenizerJson } from '../../tokenizer/tokenizer-json.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { isBytePiece, sentencePiecePrefix, sentencePieceScores } from './gguf-sentencepiece.ts';
 import type { TypedValue } from './gguf-build.ts';
@@ -64,6 +64,7 @@ export function ggufTokenizerKeys(tokenizer: Tokenizer, rows: number, stops: rea
   const seen = new Set(tokens);
   if (seen.size !== rows) refuse('has two tokens with one text');
 
+  const separator = tokenText(tokenizer.config['sep_token']), sep = separator === undefined ? undefined : tokenizer.tokenToId(separator);
   const { bos, eos, pad, unk } = tokenizer.specialTokens, end = eos ?? stops[0] ?? pad, others = stops.filter((id) => id !== end);
   if (end === undefined) refuse('names no token that ends an answer');
   const frame = tokenizer.encode('', { addSpecialTokens: true }), u32 = (value: number): TypedValue => ({ type: 'u32', value });
@@ -75,6 +76,7 @@ export function ggufTokenizerKeys(tokenizer: Tokenizer, rows: number, stops: rea
     ['tokenizer.ggml.bos_token_id', u32(bos ?? end!)], ['tokenizer.ggml.eos_token_id', u32(end!)],
     ...(others.length > 0 ? [['tokenizer.ggml.eot_token_id', u32(others[0]!)] as const] : []),
     ...(pad === undefined ? [] : [['tokenizer.ggml.padding_token_id', u32(pad)] as const]), ...(unk === undefined ? [] : [['tokenizer.ggml.unknown_token_id', u32(unk)] as const]),
+    ...(sep === undefined ? [] : [['tokenizer.ggml.seperator_token_id', u32(sep)] as const]), // spelt like this in llama.cpp
     ['tokenizer.ggml.add_bos_token', { type: 'bool', value: bos !== undefined && frame[0] === bos }],
     ['tokenizer.ggml.add_eos_token', { type: 'bool', value: eos !== undefined && frame.at(-1) === eos && (frame.length > 1 || bos !== eos) }],
     ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: prefix === true }],

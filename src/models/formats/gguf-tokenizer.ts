@@ -57,11 +57,11 @@ export function ggufTokenizer(file: Pick<GgufFile, 'path' | 'metadata'>): GgufTo
     return token;
   };
   const bos = special('bos_token_id'), eos = special('eos_token_id');
-  const pad = special('padding_token_id'), unk = special('unknown_token_id');
+  const pad = special('padding_token_id'), unk = special('unknown_token_id'), sep = special('seperator_token_id'); // spelt like this in llama.cpp
   const addBos = get('add_bos_token') ?? (pieces ? true : undefined), prefix = get('add_space_prefix') !== false, addEos = get('add_eos_token');
   const template = metadata.get('tokenizer.chat_template');
   const config: Record<string, unknown> = { clean_up_tokenization_spaces: false, tokenizer_class: 'PreTrainedTokenizerFast' };
-  for (const [name, text] of [['bos_token', bos], ['eos_token', eos], ['pad_token', pad], ['unk_token', unk]] as const) {
+  for (const [name, text] of [['bos_token', bos], ['eos_token', eos], ['pad_token', pad], ['unk_token', unk], ['sep_token', sep]] as const) {
     if (text !== undefined) config[name] = text;
   }
   if (typeof addBos === 'boolean') config['add_bos_token'] = addBos;

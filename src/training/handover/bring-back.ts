@@ -13,6 +13,7 @@ import type { EnergyReading } from '../../ledger/events.ts';
 import { exportFolder } from '../../models/export-folder.ts';
 import { openExportSource } from '../../models/export-source.ts';
 import { architectureOf } from '../../models/index.ts';
+import { licenceFiles } from '../../models/licence.ts';
 import { hashFolder } from '../../runs/run-folder-checkpoints.ts';
 import { MetricsFile, type MetricsRow } from '../../runs/run-folder-metrics.ts';
 import { type RunFolder, createRun, openRun } from '../../runs/run-folder.ts';
@@ -36,7 +37,7 @@ export async function bringBack(folder: string, name: string, home: string, watt
   const source = adapter ? openExportSource(join(folder, 'model'), result) : openExportSource(result);
   try {
     const run = createRun(name, home, (made) => writeFileAtomic(made.recipe, recipeText(name, handed))), lock = lockRun(run.attempts, name);
-    await exportFolder(source, run.final, 'F32');
+    await exportFolder(source, run.final, 'F32', licenceFiles(join(folder, 'model')));
     const final = await hashFolder(run.final), seconds = cost.ended - cost.started, joules = energyOf(cost, watts), { prices, grid } = readPrices(home), recipe = JSON.parse(JSON.stringify({ handed_to: handed.to, from: handed.run, nodes: handed.nodes, settings: readFileSync(join(folder, `${handed.method}.yaml`), 'utf8') }));
     const count = source.specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : s.shape.reduce((a, b) => a * b, 1)), 0);
     const ledger = beginAttempt({
