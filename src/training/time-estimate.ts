@@ -2,6 +2,7 @@
 // on, and a few answers, with the real shapes. Where the mean length of the rows is known, time goes by tokens, because a
 // few steps may have short ones. Young models answer at full length, so reinforcement usually comes out shorter.
 
+import { TiefsucheError } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
 import { Arena } from '../engine/program.ts';
 import { Rollout, type RolloutOptions } from '../reasoning/rollout.ts';
@@ -40,7 +41,7 @@ export async function estimateTime(backend: Backend, recipe: TrainingRecipe, fol
     let evaluated = 0;
     for (const [index, { method }] of recipe.stages.entries()) {
       const stage = await startStage(recipe, index, { language, arena, folder, cancel, files, rollout });
-      const secondsPerStep = await timeSteps(stage, patience, steps), besideSeconds = await timeBeside(stage);
+      const secondsPerStep = await timeSteps(stage, patience, steps, cancel), besideSeconds = await timeBeside(stage);
       stages.push({ method, steps: stage.steps, secondsPerStep, besideSeconds, seconds: secondsPerStep * stage.steps + besideSeconds });
       evaluated += problemsIn(recipe, index, stage.steps);
       stage.close();
@@ -67,10 +68,11 @@ export async function estimateTime(backend: Backend, recipe: TrainingRecipe, fol
 }
 
 /** Steps that measure nothing beside, until it is enough; very short ones are slower until the machine is warm. */
-async function timeSteps(stage: Stage, patience: number, enough: number): Promise<number> {
+async function timeSteps(stage: Stage, patience: number, enough: number, cancel: { readonly cancelled: boolean }): Promise<number> {
   const all = Array.from({ length: stage.steps }, (_, step) => step), plain = all.filter((step) => !stage.beside?.at(step));
   const taken: { seconds: number; tokens: number }[] = [], start = performance.now();
   for (const step of plain.length > 0 ? plain : all) {
+    if (cancel.cancelled) throw new TiefsucheError('STOPPED', 'measuring was stopped');
     const { seconds, result } = await timed(() => stage.step(step)), spent = (performance.now() - start) / 1000;
     taken.push({ seconds, tokens: result.trained });
     if (spent > patience || (taken.length >= enough && spent > 1)) break;
