@@ -1,5 +1,5 @@
 // `tiefsuche start --studio`: the server and the page at once, the model that learns beside it in a process of its own. A
-// killed server does not harm the run; one that is told to end lets it save; the next start goes on, on the next free port.
+// killed server does not harm the run; one that is told to end lets it save, or not begin; the next start goes on, on the next free port.
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
@@ -9,13 +9,14 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { listRuns } from '../src/runs/run-folder.ts';
+import { startingProcess } from '../src/runs/run-start.ts';
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)), home = temporaryHome();
 
 interface Started { readonly child: ChildProcess; readonly url: string; readonly said: () => string }
 
-async function start(port: number): Promise<Started> {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, 'start', '--studio', '--tiny', '--json', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TIEFSUCHE_HOME: home } });
+async function start(port: number, TIEFSUCHE_HOME = home): Promise<Started> {
+  const child = spawn(process.execPath, ['--import', 'tsx', main, 'start', '--studio', '--tiny', '--json', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TIEFSUCHE_HOME } });
   let said = '';
   child.stderr!.on('data', (d) => { said += String(d); });
   for await (const line of createInterface({ input: child.stdout! })) return { child, url: (JSON.parse(line) as { url: string }).url, said: () => said };
@@ -61,4 +62,26 @@ test('a run outlives its server, stops with it when asked, and goes on with the 
   assert.deepEqual((await once(third.child, 'exit'))[0], 0, third.said());
   const [end] = listRuns(home);
   assert.deepEqual([end!.status, end!.step! >= again.step!], ['aborted', true], 'it saved before it ended');
+});
+
+const lives = (pid: number): boolean => { try { process.kill(pid, 0); return true; } catch { return false; } };
+
+test('a trainer that still measures is found by a second start, and Ctrl-C leaves none behind', async () => {
+  for (const measuresFor of [0, 3000]) {
+    const empty = temporaryHome(), first = await start(0, empty), pid = startingProcess('tiny', empty)!;
+    assert.ok(lives(pid));
+    if (measuresFor === 0) {
+      process.kill(pid, 'SIGSTOP'); // so that it measures for as long as this takes
+      const second = await start(0, empty), { starts } = (await (await fetch(`${second.url}/api/runs`)).json()) as { starts: { run: string; state: string }[] };
+      assert.deepEqual(starts.map(({ run, state }) => [run, state]), [['tiny', 'starting']]);
+      second.child.kill('SIGINT');
+      assert.deepEqual((await once(second.child, 'exit'))[0], 0, second.said());
+      assert.equal(startingProcess('tiny', empty), pid, 'it began none, and stopped none that is not its own');
+    } else await new Promise((resolve) => { setTimeout(resolve, measuresFor); });
+    first.child.kill('SIGINT');
+    if (measuresFor === 0) setTimeout(() => process.kill(pid, 'SIGCONT'), 500);
+    assert.deepEqual((await once(first.child, 'exit'))[0], 0, first.said());
+    assert.equal(lives(pid), false, 'no trainer goes on by itself');
+    assert.equal(startingProcess('tiny', empty), null);
+  }
 });

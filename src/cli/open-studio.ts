@@ -10,6 +10,7 @@ import { latestCheckpoint } from '../models/formats/checkpoint-folder.ts';
 import { listModels } from '../models/list-models.ts';
 import { listRuns } from '../runs/run-folder.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serving/server.ts';
+import { startingProcess } from '../runs/run-start.ts';
 import { startTrainer, stopTrainer } from '../serving/studio/trainer.ts';
 import { commandLine } from './command-line.ts';
 import { duration } from './figures.ts';
@@ -47,7 +48,7 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
     watcher();
   } finally {
     if (mine) await settle(run, home, json ? null : terminal, told.second);
-    else if (!json && listRuns(home).some((r) => r.name === run && r.status === 'running')) terminal.print(`\nthe run "${run}" was begun elsewhere and goes on; the page of \`tiefsuche start\` stops it`);
+    else if (!json && atWork(run, home)) terminal.print(`\nthe run "${run}" was begun elsewhere and goes on; the page of \`tiefsuche start\` stops it`);
     await server.stop();
     told.release();
   }
@@ -56,10 +57,13 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
 /** Starts who trains the run, unless it is finished or someone does already. True: it is ours to stop. */
 function train(run: string, recipe: string, home: string): boolean {
   const there = listRuns(home).find((r) => r.name === run);
-  if (there?.status === 'finished' || there?.status === 'running') return false;
+  if (there?.status === 'finished' || atWork(run, home)) return false;
   startTrainer(commandLine(), there ? ['train', '--run', run, '--resume'] : ['train', join(packageRoot(), 'recipes', `${recipe}.yaml`), '--run', run, '--expect'], run, home);
   return true;
 }
+
+/** Whether a process trains the run, or is about to: one that has only just begun to train is not overlooked between the two. */
+const atWork = (run: string, home: string): boolean => startingProcess(run, home) !== null || listRuns(home).some((r) => r.name === run && r.status === 'running');
 
 /** Progress on the terminal, and the model into the server as soon as there is one. */
 function watch(run: string, home: string, server: RunningServer, terminal: Terminal | null): () => void {
@@ -83,20 +87,21 @@ function watch(run: string, home: string, server: RunningServer, terminal: Termi
   return () => { clearInterval(timer); progress?.finish(); };
 }
 
-/** Asks the run to finish its step and save, and waits for that; a second Ctrl-C leaves it to do so by itself. */
+/** Asks the run to finish its step and save, or not to begin at all, and waits for that; a second Ctrl-C leaves it to do so by itself. */
 async function settle(run: string, home: string, terminal: Terminal | null, second: Promise<void>): Promise<void> {
-  const running = (): boolean => listRuns(home).some((r) => r.name === run && r.status === 'running');
+  const running = (): boolean => atWork(run, home);
   try {
     if (!running() || !stopTrainer(run, home)) return;
   } catch (error) {
     if (isTiefsucheError(error)) return;
     throw error;
   }
-  terminal?.print('\nstopping: the run finishes its step and saves');
+  const begun = (): boolean => listRuns(home).some((r) => r.name === run);
+  terminal?.print(begun() ? '\nstopping: the run finishes its step and saves' : '\nstopping: the run has not begun yet');
   let left = false;
   void second.then(() => { left = true; });
   while (running() && !left) await new Promise((resolve) => { setTimeout(resolve, 100); });
-  terminal?.print(left ? 'it saves by itself' : `all of it is saved; \`tiefsuche start\` goes on with it`);
+  terminal?.print(left ? 'it ends by itself' : begun() ? 'all of it is saved; `tiefsuche start` goes on with it' : 'nothing was begun; `tiefsuche start` begins it');
 }
 
 async function listenNearby(port: number, options: Omit<ServeOptions, 'port'>): Promise<RunningServer> {

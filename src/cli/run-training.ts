@@ -11,8 +11,9 @@ import { planMemory } from '../training/memory-plan.ts';
 import { readRecipe } from '../training/recipe-parts.ts';
 import { type TimeEstimate, estimateTime } from '../training/time-estimate.ts';
 import { readMetrics } from '../runs/run-folder-metrics.ts';
-import { type RunFolder, openRun } from '../runs/run-folder.ts';
-import { type Summary, type TrainOptions, trainNew, trainOn } from '../training/train.ts';
+import { type RunFolder, checkRunName, openRun } from '../runs/run-folder.ts';
+import { claimStart } from '../runs/run-start.ts';
+import { type Summary, type TrainEvent, type TrainOptions, trainNew, trainOn } from '../training/train.ts';
 import { duration } from './figures.ts';
 import { onInterrupt, type Terminal } from './terminal.ts';
 import { printSummary, trainingView } from './training-view.ts';
@@ -28,16 +29,20 @@ export interface TrainRequest {
 }
 
 export async function runTraining({ recipe, run, overrides = [], json, expectTime = false }: TrainRequest, terminal: Terminal): Promise<Summary> {
-  const stop = onInterrupt(), backend = openBackend();
-  const options: TrainOptions = { backend, cancel: { get cancelled() { return stop.signal.aborted; } }, onEvent: trainingView() };
+  checkRunName(run);
+  const stop = onInterrupt(), starting = claimStart(run), backend = openBackend(), view = trainingView();
+  let begins = true;
+  const begun = (): void => { if (begins) starting.end(); begins = false; };
+  const onEvent = (event: TrainEvent): void => { begun(); view(event); }; // from its first event on it holds the run's own lock
+  const cancel = { get cancelled() { return stop.signal.aborted; } }, options: TrainOptions = { backend, cancel, onEvent };
   try {
     let summary: Summary;
     if (recipe === undefined) summary = await trainOn(run, options);
     else {
       const path = resolve(recipe);
-      const expected = expectTime ? await sayExpectedTime(path, backend) : null;
-      const begun = (made: RunFolder): void => { if (expected) writeFileAtomic(made.expected, `${JSON.stringify(expected)}\n`); };
-      summary = await trainNew(readRecipeFile(path), run, dirname(path), { ...options, overrides, recipeName: basename(path), begun });
+      const expected = expectTime ? await sayExpectedTime(path, backend, cancel) : null;
+      const made = ({ expected: file }: RunFolder): void => { if (expected) writeFileAtomic(file, `${JSON.stringify(expected)}\n`); };
+      summary = await trainNew(readRecipeFile(path), run, dirname(path), { ...options, overrides, recipeName: basename(path), begun: made });
     }
     if (json) terminal.print(JSON.stringify(summary));
     else {
@@ -46,16 +51,17 @@ export async function runTraining({ recipe, run, overrides = [], json, expectTim
     }
     return summary;
   } finally {
+    begun();
     stop.release();
     backend.close();
   }
 }
 
 /** One line before a new run: measured with a few steps of it. */
-async function sayExpectedTime(path: string, backend: Backend): Promise<TimeEstimate> {
+async function sayExpectedTime(path: string, backend: Backend, cancel: { readonly cancelled: boolean }): Promise<TimeEstimate> {
   const recipe = readRecipe(readRecipeFile(path), { name: basename(path) }), home = homeFolder();
   const plan = await planMemory(recipe, dirname(path), home, backend.info().threads, process.memoryUsage.rss());
-  const estimate = await estimateTime(backend, recipe, dirname(path), home, plan);
+  const estimate = await estimateTime(backend, recipe, dirname(path), home, plan, { cancel });
   const { isa, threads } = backend.info();
   process.stderr.write(`about ${duration(estimate.seconds)} on this machine (${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; measured with a few steps)\n`);
   return estimate;

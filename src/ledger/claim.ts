@@ -6,7 +6,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, readdirSync, rmSync } fro
 import { join } from 'node:path';
 import { z } from 'zod';
 import { diskError, makeFolder, writeFileAtomic, writeFully } from '../durable-file.ts';
-import { liveness, thisProcess, type Liveness } from './process-identity.ts';
+import { identityOf, liveness, thisProcess, type Liveness } from './process-identity.ts';
 
 const claimSchema = z.looseObject({
   process: z.object({ pid: z.int(), started: z.string().nullable(), boot: z.string().nullable(), host: z.string() }),
@@ -29,6 +29,8 @@ export interface Claim {
   path: string;
   /** Marks the claim as ended, with what its successors may want to know. */
   end(details?: Record<string, unknown>): void;
+  /** From now on it is the claim of a process that this one has made. */
+  handTo(pid: number): void;
 }
 
 /** All claims named `<prefix><number>.json` in `folder`, in the order of their numbers. */
@@ -54,11 +56,18 @@ export function takeClaim(folder: string, prefix: string, details: Record<string
       rmSync(path, { force: true });
       continue;
     }
-    return {
-      number, path,
-      end: (more = {}) => writeFileAtomic(path, `${JSON.stringify({ ...content, ...more, ended: new Date().toISOString() })}\n`),
-    };
+    return claimAt(number, path, content);
   }
+}
+
+function claimAt(number: number, path: string, content: Record<string, unknown>): Claim {
+  const write = (more: Record<string, unknown>): void => writeFileAtomic(path, `${JSON.stringify({ ...content, ...more })}\n`);
+  return { number, path, end: (more = {}) => write({ ...more, ended: new Date().toISOString() }), handTo: (pid) => write({ process: identityOf(pid) }) };
+}
+
+/** The claim of this process that another one handed to it, if this file is one. */
+export function ownClaim({ number, path, content, state }: ClaimFile): Claim | null {
+  return state === 'alive' && content!.process.pid === process.pid ? claimAt(number, path, content!) : null;
 }
 
 /** Removes all claims below `number`; only the holder of `number` may call it. */

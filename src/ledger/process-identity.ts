@@ -24,6 +24,9 @@ export function thisProcess(): ProcessIdentity {
   return own;
 }
 
+/** The identity of another process on this machine. */
+export const identityOf = (pid: number): ProcessIdentity => ({ ...thisProcess(), pid, started: startOf(pid) ?? null });
+
 /** Whether the process that wrote `identity` still lives. */
 export function liveness(identity: ProcessIdentity): Liveness {
   const self = thisProcess();

@@ -10,6 +10,7 @@ import { TiefsucheError } from '../../errors.ts';
 import { runsFolder } from '../../home.ts';
 import { listClaims } from '../../ledger/claim.ts';
 import { openRun } from '../../runs/run-folder.ts';
+import { claimStart, startingProcess, startingRuns } from '../../runs/run-start.ts';
 import { logPath } from './run-reader.ts';
 
 const lowPriority = 10;
@@ -22,19 +23,27 @@ export const startOf = (run: string): 'starting' | 'failed' | null => started.ge
 
 const stoppedStatus = 130; // as it was asked to
 
-/** Those that have no folder yet: being measured, or ended before they made one. */
+/** Those that have no folder yet: being measured, whoever started them, or of ours ended before they made one. */
 export const startsWithoutFolder = (home: string): { run: string; state: 'starting' | 'failed' }[] =>
-  [...started].filter(([run]) => !existsSync(join(runsFolder(home), run, 'run.json'))).map(([run, state]) => ({ run, state }));
+  [...new Map([...started, ...startingRuns(home).map((run) => [run, 'starting'] as const)])].filter(([run]) => !existsSync(join(runsFolder(home), run, 'run.json'))).map(([run, state]) => ({ run, state }));
 
-/** @returns the process; `ended` when it was seen to end while this one lived */
+/**
+ * Refuses (LOCKED) where a process is starting this run already.
+ * @returns the process; `ended` when it was seen to end while this one lived
+ */
 export function startTrainer(commandLine: readonly string[], args: readonly string[], run: string, home: string): { readonly pid: number; readonly ended: Promise<number | null> } {
   makeFolder(runsFolder(home));
+  const starting = claimStart(run, home);
   const log = openSync(logPath(home, run), 'w');
   try {
     const [program, ...first] = commandLine as [string, ...string[]];
     const child = spawn(program, [...first, ...args], { detached: true, stdio: ['ignore', log, log], env: { ...process.env, TIEFSUCHE_HOME: home } });
     const ended = new Promise<number | null>((resolve) => { child.once('exit', resolve); child.once('error', () => resolve(null)); });
-    if (child.pid === undefined) throw new TiefsucheError('BACKEND', `the process that trains "${run}" could not be started`);
+    if (child.pid === undefined) {
+      starting.end();
+      throw new TiefsucheError('BACKEND', `the process that trains "${run}" could not be started`);
+    }
+    starting.handTo(child.pid);
     try { setPriority(child.pid, lowPriority); } catch { /* it trains all the same */ }
     child.unref();
     started.set(run, 'starting');
@@ -45,8 +54,13 @@ export function startTrainer(commandLine: readonly string[], args: readonly stri
   }
 }
 
-/** Asks the process that trains a run to finish its step and save; false if nobody trains it. */
+/** Asks the process that trains a run to finish its step and save, or to leave it if it has not begun yet; false if nobody trains it. */
 export function stopTrainer(run: string, home: string): boolean {
+  const starting = startingProcess(run, home);
+  if (starting !== null) {
+    process.kill(starting, 'SIGTERM');
+    return true;
+  }
   const last = listClaims(openRun(run, home).attempts, '').at(-1);
   if (last?.state === 'elsewhere') throw new TiefsucheError('LOCKED', `the run "${run}" is trained on ${last.content!.process.host}, and can be stopped there only`);
   if (last?.state !== 'alive') return false;
