@@ -6,16 +6,20 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { listRuns } from '../src/runs/run-folder.ts';
+import { styleFor } from '../src/cli/terminal.ts';
 import { startingProcess } from '../src/runs/run-start.ts';
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)), home = temporaryHome();
 
 interface Started { readonly child: ChildProcess; readonly url: string; readonly said: () => string }
 
-async function start(port: number, TIEFSUCHE_HOME = home): Promise<Started> {
+async function start(port: number, TIEFSUCHE_HOME = home, before: (home: string) => void = () => {}): Promise<Started> {
+  before(TIEFSUCHE_HOME);
   const child = spawn(process.execPath, ['--import', 'tsx', main, 'start', '--studio', '--tiny', '--json', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TIEFSUCHE_HOME } });
   let said = '';
   child.stderr!.on('data', (d) => { said += String(d); });
@@ -84,4 +88,23 @@ test('a trainer that still measures is found by a second start, and Ctrl-C leave
     assert.equal(lives(pid), false, 'no trainer goes on by itself');
     assert.equal(startingProcess('tiny', empty), null);
   }
+});
+
+test('a trainer that fails before its run has a folder is told on the terminal: code, message, what to do', async () => {
+  const empty = temporaryHome(), { child, said } = await start(0, empty, (at) => mkdirSync(join(at, 'runs', 'tiny', 'run.json'), { recursive: true })); // its name cannot be written
+  for (let i = 0; !said().includes('"error"'); i++) {
+    assert.ok(i < 600, said());
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+  const { error } = JSON.parse(said().trim().split('\n').at(-1)!) as { error: { code: string; message: string; hint: string } };
+  assert.deepEqual([error.code, /there is a run called "tiny" already/.test(error.message), /--resume/.test(error.hint)], ['EXISTS', true, true]);
+  child.kill('SIGINT');
+  assert.deepEqual((await once(child, 'exit'))[0], 0, said());
+});
+
+test('the last error of a log is read back as it was said', async () => {
+  const { errorText, lastError } = await import('../src/cli/error-words.ts'), plain = styleFor({ isTTY: false }, { NO_COLOR: '1' });
+  const error = { code: 'MEMORY', message: 'this run needs 9 MiB\n  weights  4 MiB', hint: 'Lower it;\nor say so.' }, bare = { code: 'DISK', message: 'the disk is full', hint: undefined };
+  for (const told of [error, bare]) assert.deepEqual(lastError(`about 3 s\nerror: another\ncode INPUT\n${errorText(told, plain)}\n`), told);
+  assert.equal(lastError('step 3: error: nothing\n'), null);
 });

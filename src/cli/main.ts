@@ -7,6 +7,7 @@ import { TiefsucheError, isTiefsucheError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import type { Command } from './command.ts';
 import { commands } from './commands/index.ts';
+import { errorJson, errorText } from './error-words.ts';
 import { openTerminal, styleFor, type Terminal } from './terminal.ts';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -21,7 +22,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const told = error instanceof CommanderError ? usageError(error) : error;
-    process.stderr.write(`${json ? errorJson(told) : errorText(told)}\n`);
+    process.stderr.write(`${json ? errorJson(told) : errorText(told, styleFor(process.stderr))}\n`);
     return isTiefsucheError(told) ? told.exit : 1;
   }
 }
@@ -103,21 +104,6 @@ function usageError(error: CommanderError): TiefsucheError {
     .replace(/^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/s, '"$1" is not a known $2\n(Expected $3)')
     .replace(/^option '(.*)' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s, '$1: "$2" is not a choice\n(Expected $3)').split('\n');
   return new TiefsucheError('USAGE', what!, { hint: advice?.replace(/^\((.*)\)$/, (_, text: string) => text[0]!.toLowerCase() + text.slice(1)) ?? 'add --help to see how the command is used' });
-}
-
-function errorText(error: unknown): string {
-  const { red, dim, bold } = styleFor(process.stderr);
-  if (isTiefsucheError(error)) {
-    return `${red(bold('error:'))} ${error.message}${error.hint === undefined ? '' : `\n${bold('hint:')} ${error.hint}`}\n${dim(`code ${error.code}`)}`;
-  }
-  const { stack, message } = error instanceof Error ? error : new Error(String(error));
-  const known = message.startsWith('internal error');
-  return `${red(bold('error:'))} ${known ? message : `something unexpected happened: ${message}`}\n${dim(stack?.split('\n').slice(1).join('\n') ?? '')}\n${dim('code INTERNAL')}`;
-}
-
-function errorJson(error: unknown): string {
-  if (isTiefsucheError(error)) return JSON.stringify({ error: { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) } });
-  return JSON.stringify({ error: { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) } });
 }
 
 function version(): string {

@@ -11,11 +11,13 @@ import { listModels } from '../models/list-models.ts';
 import { listRuns } from '../runs/run-folder.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serving/server.ts';
 import { startingProcess } from '../runs/run-start.ts';
-import { startTrainer, stopTrainer } from '../serving/studio/trainer.ts';
+import { logPath, readWords } from '../serving/studio/run-reader.ts';
+import { startTrainer, stopTrainer, stoppedStatus } from '../serving/studio/trainer.ts';
 import { commandLine } from './command-line.ts';
 import { duration } from './figures.ts';
 import { type Progress, openProgress } from './progress.ts';
-import type { Terminal } from './terminal.ts';
+import { errorJson, errorText, lastError } from './error-words.ts';
+import { type Terminal, styleFor } from './terminal.ts';
 
 export interface StudioWishes {
   /** The run to begin, go on with, or find finished. */
@@ -35,9 +37,10 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
     models: [], host: '127.0.0.1', names: [], proxies: { header: null, addresses: [] }, maxQueue: 64, timeLimit: 600, grace: 2, commandLine: commandLine(),
     engine: { precision: 'file', slots: 4, context: null, cacheBytes: 512 * 2 ** 20, cache: null, besideTraining: 0.25 },
   });
-  let mine = false;
+  let mine: Trainer | null = null, left = false;
   try {
     mine = train(run, recipe, home);
+    void mine?.ended.then((status) => { if (status !== 0 && status !== stoppedStatus && !left) tellFailure(run, home, status, json); });
     if (json) terminal.print(JSON.stringify({ url: server.url, run }));
     else {
       terminal.print(`${out.bold(server.url)}  ${out.dim('the studio: open it in a browser. Ctrl-C stops it.')}`);
@@ -45,6 +48,7 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
     }
     const watcher = watch(run, home, server, json ? null : terminal);
     await told.first;
+    left = true;
     watcher();
   } finally {
     if (mine) await settle(run, home, json ? null : terminal, told.second);
@@ -54,16 +58,23 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
   }
 }
 
-/** Starts who trains the run, unless it is finished or someone does already. True: it is ours to stop. */
-function train(run: string, recipe: string, home: string): boolean {
+type Trainer = ReturnType<typeof startTrainer>;
+
+/** Starts who trains the run, unless it is finished or someone does already (null). What is started here is ours to stop. */
+function train(run: string, recipe: string, home: string): Trainer | null {
   const there = listRuns(home).find((r) => r.name === run);
-  if (there?.status === 'finished' || atWork(run, home)) return false;
-  startTrainer(commandLine(), there ? ['train', '--run', run, '--resume'] : ['train', join(packageRoot(), 'recipes', `${recipe}.yaml`), '--run', run, '--expect'], run, home);
-  return true;
+  if (there?.status === 'finished' || atWork(run, home)) return null;
+  return startTrainer(commandLine(), there ? ['train', '--run', run, '--resume'] : ['train', join(packageRoot(), 'recipes', `${recipe}.yaml`), '--run', run, '--expect'], run, home);
 }
 
 /** Whether a process trains the run, or is about to: one that has only just begun to train is not overlooked between the two. */
 const atWork = (run: string, home: string): boolean => startingProcess(run, home) !== null || listRuns(home).some((r) => r.name === run && r.status === 'running');
+
+/** What a trainer that failed said last: code, message and what to do; without such words, that it was ended from outside. */
+function tellFailure(run: string, home: string, status: number | null, json: boolean): void {
+  const error = lastError(readWords(logPath(home, run))) ?? { code: 'BACKEND', message: `the process that trains "${run}" ended ${status === null ? 'by a signal, as when memory runs out' : `with status ${status}`}`, hint: `What it said is in ${logPath(home, run)}; \`tiefsuche start\` goes on with the run.` };
+  process.stderr.write(`${json ? errorJson(error) : `\n${errorText(error, styleFor(process.stderr))}`}\n`);
+}
 
 /** Progress on the terminal, and the model into the server as soon as there is one. */
 function watch(run: string, home: string, server: RunningServer, terminal: Terminal | null): () => void {

@@ -47,10 +47,7 @@ export class RunReader {
   samples(name: string): readonly RunSample[] { return this.samplesIn(this.run(name).samples); }
 
   /** The end of what its process said, for when it failed. */
-  log(name: string): string {
-    const path = logPath(this.home, name);
-    return existsSync(path) ? readFileSync(path, 'utf8').replace(/\x1b\[[0-9;]*[A-Za-z]/g, '').slice(-4000) : '';
-  }
+  log(name: string): string { return readWords(logPath(this.home, name)); }
 
   private follower(path: string): MetricsFollower {
     const follower = this.followers.get(path) ?? new MetricsFollower(path);
@@ -106,6 +103,9 @@ export class RunReader {
 
 /** Where what the process of a run says is kept; beside the folder, which it makes itself. */
 export const logPath = (home: string, name: string): string => join(runsFolder(home), `.${name}.log`);
+
+/** The end of such a file, without colours. */
+export const readWords = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').replace(/\x1b\[[0-9;]*[A-Za-z]/g, '').slice(-4000) : '');
 
 function attemptTotals(path: string): Totals | null {
   const said = readAttempt(path);

@@ -21,7 +21,8 @@ const started = new Map<string, 'starting' | 'failed'>();
 /** Of the process this server started last for a run: it lives, or ended otherwise than it should. */
 export const startOf = (run: string): 'starting' | 'failed' | null => started.get(run) ?? null;
 
-const stoppedStatus = 130; // as it was asked to
+/** Of a trainer that ended as it was asked to. */
+export const stoppedStatus = 130;
 
 /** Those that have no folder yet: being measured, whoever started them, or of ours ended before they made one. */
 export const startsWithoutFolder = (home: string): { run: string; state: 'starting' | 'failed' }[] =>
