@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { api } from './api.ts';
-import { forgetAll } from './chat/conversation.ts';
+import { forgetAll, settled } from './chat/conversation.ts';
 import { type Language, chooseLanguage, language, languages, number, reasonOf, t } from './i18n/index.ts';
 import { Dialog } from './parts/dialog.tsx';
 import { startOver, studio } from './parts/house.ts';
@@ -37,6 +37,7 @@ function OwnConversations(): JSX.Element {
   const erase = async (): Promise<void> => {
     if (!confirm(t('own.all.sure'))) return;
     try {
+      await settled();
       const { conversations } = await api.eraseOwn();
       await forgetAll();
       said.value = t('own.all.erased', { n: number(conversations) });

@@ -1,4 +1,5 @@
-// The conversation that is open: what was said, and the answer that is on its way. Kept on the server after every change.
+// The conversation that is open: what was said, and the answer that is on its way. Kept on the server after every change,
+// and before an answer begins. An answer belongs to the conversation it was asked in, whichever is open when it ends.
 
 import { batch, computed, effect, signal, untracked } from '@preact/signals';
 import { type Answer, type Attachment, type ChatChunk, type ChatRequest, type Conversation, type ConversationEntry, type ConversationSettings, type Question, type ShelfModel, answerChunks, api } from '../api.ts';
@@ -32,7 +33,9 @@ const lastModel = remembered<string | null>('model', null);
 /** Joules a token, as the latest answer of a model had them: for the figure while the next one comes. */
 export const joulesPerToken = new Map<string, number>();
 
-let aborter: AbortController | null = null;
+/** The answer that is on its way: its conversation, open or left; what stood behind its question and is kept until it ends. */
+interface Ongoing { talk: Conversation; readonly rest: Conversation['messages']; readonly aborter: AbortController; ended: Promise<void> }
+let ongoing: Ongoing | null = null;
 
 function empty(): Conversation {
   return { id: crypto.randomUUID(), title: '', model: null, created: now(), updated: now(), settings: defaults, consent: null, messages: [] };
@@ -50,17 +53,24 @@ export const answering = computed((): ShelfModel | null => {
 
 export async function refreshEntries(): Promise<void> { entries.value = (await api.chats(search.value)).chats; }
 
+let openings = 0;
+
+/** Opens another conversation, or a new one; the answer on its way stops, and is kept where it belongs. */
 export async function open(id: string | undefined): Promise<void> {
+  const mine = ++openings;
   if (id === conversation.value.id) return;
-  stop();
+  const left = settled();
   batch(() => {
     trouble.value = contextUsed.value = live.value = null;
-    if (id === undefined) conversation.value = empty();
+    conversation.value = empty();
   });
   if (id === undefined) return;
+  await left;
   try {
-    conversation.value = await api.chat(id);
+    const found = await api.chat(id);
+    if (mine === openings) conversation.value = found;
   } catch (error) {
+    if (mine !== openings) return;
     if (unreachable(error)) return void (reopen = id);
     conversation.value = empty();
     goInstead('chat');
@@ -76,28 +86,38 @@ effect(() => {
   untracked(() => { void open(id); });
 });
 
-function change(part: Partial<Conversation>): void { conversation.value = { ...conversation.value, ...part, updated: now() }; }
+function change(part: Partial<Conversation>): void {
+  conversation.value = { ...conversation.value, ...part, updated: now() };
+  if (ongoing?.talk.id === conversation.value.id) ongoing.talk = conversation.value;
+}
 
-/** One that could not be kept, as the server was away or wants to know who one is; once it is back, it will be. */
-let unkept: Conversation | null = null;
+/** Those that could not be kept, as the server was away or wants to know who one is; once it is back, they will be. */
+const unkept = new Map<string, Conversation>();
+/** The writes that are under way, one after another, so that the latest is the last. */
+let keeping: Promise<void> = Promise.resolve();
 
-async function keep(what: Conversation = conversation.value): Promise<void> {
-  if (what.messages.length === 0) return;
+function keep(what: Conversation = conversation.value): Promise<void> {
+  const whole = ongoing?.talk.id === what.id ? { ...what, messages: [...what.messages, ...ongoing.rest] } : what;
+  if (whole.messages.length > 0) keeping = keeping.then(() => put(whole));
+  return keeping;
+}
+
+async function put(what: Conversation): Promise<void> {
   try {
     await api.keepChat(what);
-    if (unkept?.id === what.id) unkept = null;
+    unkept.delete(what.id);
     await refreshEntries();
   } catch (error) {
-    if (unreachable(error)) unkept = what;
+    if (unreachable(error)) unkept.set(what.id, what);
     else trouble.value = reasonOf(error);
   }
 }
 
 effect(() => {
-  if (serverGone.value || loginWanted.value || unkept === null) return;
-  const { id } = unkept, last = unkept;
-  unkept = null;
-  untracked(() => { void keep(conversation.value.id === id ? conversation.value : last); });
+  if (serverGone.value || loginWanted.value) return;
+  const waiting = [...unkept.values()];
+  unkept.clear();
+  untracked(() => { for (const last of waiting) void keep(conversation.value.id === last.id ? conversation.value : last); });
 });
 
 /** What is being written, by conversation ('': a new one); it survives a reload, a login and a server that was away. */
@@ -109,9 +129,17 @@ export function write(text: string): void {
   drafts.value = text === '' ? others : { ...others, [draftKey()]: text };
 }
 
+/** Stops the answer on its way; resolves once all that was said is kept. */
+export async function settled(): Promise<void> {
+  stop();
+  await ongoing?.ended;
+  await keeping;
+}
+
 /** After everything that was kept of oneself is gone. */
 export async function forgetAll(): Promise<void> {
   drafts.value = {};
+  unkept.clear();
   await open(undefined);
   conversation.value = empty();
   if (path.value[0] === 'chat') goInstead('chat');
@@ -136,7 +164,9 @@ export async function consent(given: boolean): Promise<void> {
 }
 
 export async function remove(id: string): Promise<void> {
+  if (id === conversation.value.id) await settled();
   await api.removeChat(id);
+  unkept.delete(id);
   if (id === conversation.value.id) {
     await open(undefined);
     goInstead('chat');
@@ -164,10 +194,10 @@ export async function askAgain(place: number, content: string): Promise<void> {
 export async function answerAgain(place: number, same = false): Promise<void> {
   const { messages } = conversation.value, old = messages[place];
   change({ messages: messages.slice(0, place) });
-  await answer({ after: messages.slice(place + 1), ...(same && old?.role === 'assistant' && { seed: old.seed, rating: old.rating }), probabilities: same });
+  await answer({ old: messages.slice(place, place + 1), after: messages.slice(place + 1), ...(same && old?.role === 'assistant' && { seed: old.seed, rating: old.rating }), probabilities: same });
 }
 
-export function stop(): void { aborter?.abort(); }
+export function stop(): void { ongoing?.aborter.abort(); }
 
 export async function rate(place: number, rating: { value: 'up' | 'down'; corrected: string | null } | null): Promise<void> {
   change({ messages: conversation.value.messages.map((m, i) => (i === place && m.role === 'assistant' ? { ...m, rating: rating && { ...rating, time: now() } } : m)) });
@@ -186,32 +216,39 @@ export function requestMessages({ messages, settings }: Conversation, alone: boo
   ];
 }
 
-interface Wish { readonly after?: Conversation['messages']; readonly seed?: number | null; readonly rating?: Answer['rating']; readonly probabilities?: boolean }
+/** `old`: what the answer takes the place of; `after`: what follows it. */
+interface Wish { readonly old?: Conversation['messages']; readonly after?: Conversation['messages']; readonly seed?: number | null; readonly rating?: Answer['rating']; readonly probabilities?: boolean }
 
-async function answer({ after = [], seed, rating = null, probabilities = false }: Wish = {}): Promise<void> {
-  const model = answering.value;
-  if (!model) return;
-  const { settings } = conversation.value, wantedSeed = seed ?? settings.seed, off = settings.thinking === 'off';
+async function answer(wish: Wish = {}): Promise<void> {
+  const model = answering.value, { old = [], after = [] } = wish;
+  if (!model) return void (await keep());
+  const mine: Ongoing = { talk: conversation.value, rest: [...old, ...after], aborter: new AbortController(), ended: Promise.resolve() };
+  ongoing = mine;
+  void keep();
+  await (mine.ended = give(mine, model, wish));
+}
+
+async function give(mine: Ongoing, model: ShelfModel, { after = [], seed, rating = null, probabilities = false }: Wish): Promise<void> {
+  const { talk: { id, settings }, aborter: { signal: aborted } } = mine, here = (): boolean => conversation.value.id === id, wantedSeed = seed ?? settings.seed, off = settings.thinking === 'off';
   const request: ChatRequest = {
-    model: model.id, messages: requestMessages(conversation.value, model.single_turn === true), temperature: settings.temperature, top_p: settings.top_p,
+    model: model.id, messages: requestMessages(mine.talk, model.single_turn === true), temperature: settings.temperature, top_p: settings.top_p,
     ...(wantedSeed !== null && { seed: wantedSeed }), ...(settings.max_tokens !== null && { max_completion_tokens: settings.max_tokens }),
     ...(settings.thinking !== 'auto' && { think: !off }), ...(settings.thinking_budget !== null && !off && { thinking_budget: settings.thinking_budget }),
     ...(probabilities && { logprobs: true, top_logprobs: 5 }),
   };
-  const began = performance.now(), place = conversation.value.messages.length, announcer = new Announcer(''), tokens: TokenLogprob[] = [];
+  const began = performance.now(), place = mine.talk.messages.length, announcer = new Announcer(''), tokens: TokenLogprob[] = [];
   let said: Answer = {
     role: 'assistant', content: '', thinking: '', time: now(), generated: true, model: model.id, weights_sha256: model.weights_sha256, step: model.step, seed: wantedSeed, finish: 'stopped', thinking_ended: null, error: null,
     tokens: null, thinking_tokens: null, seconds: null, thinking_seconds: null, joules: null, energy_method: null, rating,
   };
-  const show = (thinking: boolean): void => { live.value = { answer: said, place, thinking, began }; };
+  const show = (thinking: boolean): void => { if (here()) live.value = { answer: said, place, thinking, began }; };
   const elapsed = (): number => (performance.now() - began) / 1000;
-  aborter = new AbortController();
   show(false);
   try {
     let counted = 0, thought = 0, inThought = false;
-    for await (const chunk of answerChunks(request, aborter.signal)) {
+    for await (const chunk of answerChunks(request, aborted)) {
       if (chunk.seed !== undefined) said = { ...said, seed: chunk.seed };
-      if (chunk.usage) contextUsed.value = chunk.usage.total_tokens;
+      if (chunk.usage && here()) contextUsed.value = chunk.usage.total_tokens;
       const [choice] = chunk.choices;
       if (!choice) continue;
       const { reasoning = '', content = '' } = choice.delta;
@@ -238,14 +275,17 @@ async function answer({ after = [], seed, rating = null, probabilities = false }
       show(inThought);
     }
   } catch (error) {
-    const stopped = aborter.signal.aborted;
-    said = { ...said, finish: stopped ? 'stopped' : 'failed', error: stopped ? null : unreachable(error) ? t('server.lost') : reasonOf(error) };
+    said = { ...said, finish: aborted.aborted ? 'stopped' : 'failed', error: aborted.aborted ? null : unreachable(error) ? t('server.lost') : reasonOf(error) };
   }
-  announcer.end(said.finish === 'failed' ? t('turn.failed', { error: said.error ?? '' }) : t('live.done'));
+  if (here()) announcer.end(said.finish === 'failed' ? t('turn.failed', { error: said.error ?? '' }) : t('live.done'));
   batch(() => {
     if (tokens.length > 0) logprobs.value = new Map([...logprobs.value, [said.time, tokens]]);
-    change({ model: model.id, messages: [...conversation.value.messages.slice(0, place), said, ...after] });
-    live.value = null;
+    const done = { model: model.id, messages: [...mine.talk.messages.slice(0, place), said, ...after] };
+    if (here()) {
+      change(done);
+      live.value = null;
+    } else mine.talk = { ...mine.talk, ...done, updated: now() };
   });
-  await keep();
+  if (ongoing === mine) ongoing = null;
+  await keep(mine.talk);
 }

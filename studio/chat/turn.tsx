@@ -5,7 +5,7 @@ import { useSignal } from '@preact/signals';
 import type { Answer, Question } from '../api.ts';
 import { duration, joules, number, t } from '../i18n/index.ts';
 import { Icon } from '../parts/icons.tsx';
-import { answerAgain, askAgain, live, logprobs, rate } from './conversation.ts';
+import { answerAgain, askAgain, conversation, live, logprobs, rate } from './conversation.ts';
 import { Prose } from './prose.tsx';
 import { ThinkingLane } from './thinking-lane.tsx';
 import { TokenView } from './token-view.tsx';
@@ -28,6 +28,7 @@ export function QuestionTurn({ question, place }: { question: Question; place: n
       )}
       {question.attachments.length > 0 && <ul class="files">{question.attachments.map((a, i) => <li key={i}><Icon name="clip" />{a.name}{a.tokens !== null && <small>{t('unit.tokens', { n: number(a.tokens) })}</small>}</li>)}</ul>}
       {edited.value === null && !live.value && <button type="button" class="quiet on-hover" onClick={() => { edited.value = question.content; }}><Icon name="edit" /><span>{t('turn.edit')}</span></button>}
+      {!live.value && place === conversation.value.messages.length - 1 && <button type="button" onClick={() => { void answerAgain(place + 1); }}>{t('turn.ask')}</button>}
     </div>
   );
 }

@@ -23,7 +23,7 @@ export const en = {
   'chat.export': 'Export', 'chat.export.markdown': 'Markdown', 'chat.export.json': 'JSON', 'chat.open': 'Show conversations',
   'chat.nomodel': 'There is no model to talk with yet.', 'chat.nomodel.training': 'The first one is being trained. You can talk with it from its first checkpoint on.', 'chat.nomodel.watch': 'Watch it learn', 'chat.nomodel.train': 'Train the first one', 'chat.nomodel.add': 'Add a model',
   'chat.loading': 'Loading {model} …', 'chat.context': '{tokens} of {context} tokens', 'chat.context.title': 'How much of the context this conversation takes',
-  'turn.you': 'You', 'turn.answer': 'Answer', 'turn.copy': 'Copy', 'turn.copied': 'Copied', 'turn.again': 'Regenerate', 'turn.edit': 'Edit', 'turn.edit.send': 'Send again', 'turn.tokens': 'Probabilities', 'turn.tokens.hide': 'Hide probabilities',
+  'turn.you': 'You', 'turn.answer': 'Answer', 'turn.copy': 'Copy', 'turn.copied': 'Copied', 'turn.again': 'Regenerate', 'turn.edit': 'Edit', 'turn.ask': 'Get an answer', 'turn.edit.send': 'Send again', 'turn.tokens': 'Probabilities', 'turn.tokens.hide': 'Hide probabilities',
   'turn.good': 'Good answer', 'turn.bad': 'Bad answer', 'turn.correct': 'What would have been right?', 'turn.rated': 'Kept as feedback with this conversation only.',
   'turn.stopped': 'stopped', 'turn.length': 'cut off: no room for more', 'turn.failed': 'failed: {error}', 'turn.empty': 'No answer came.',
   'thinking': 'Thinking', 'thinking.show': 'Show thinking', 'thinking.hide': 'Hide thinking', 'thinking.now': 'thinking …', 'thinking.budget': 'closed at its budget', 'thinking.length': 'never came to an end', 'thinking.none': 'answered without thinking',
