@@ -16,7 +16,8 @@ export function exactInstructionSets(): string[] {
 
 export async function assertSameWeights(recipe: string): Promise<void> {
   const home = temporaryHome(), isas = exactInstructionSets();
-  const variants: NodeJS.ProcessEnv[] = [{ TIEFSUCHE_THREADS: '1' }, { TIEFSUCHE_THREADS: '2' }, ...isas.slice(0, -1).map((isa) => ({ TIEFSUCHE_THREADS: '2', TIEFSUCHE_ISA: isa }))];
+  // The first, the best, is what the first two variants train on.
+  const variants: NodeJS.ProcessEnv[] = [{ TIEFSUCHE_THREADS: '1' }, { TIEFSUCHE_THREADS: '2' }, ...isas.slice(1).map((isa) => ({ TIEFSUCHE_THREADS: '2', TIEFSUCHE_ISA: isa }))];
   const load = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }), results: { metrics?: { reward?: number; dead_groups?: number }[] }[] = [];
   try {
     for (const [i, env] of variants.entries()) {

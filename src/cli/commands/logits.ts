@@ -16,10 +16,10 @@ export const logits: Command = {
   reports: true,
   examples: [{ line: 'tiefsuche logits quickstart --ids 1,2,3 --json', text: 'one line a position: {"logits":[…]}' }],
   async run({ args, options, terminal }) {
-    const ids = Int32Array.from(String(options['ids'] ?? '').split(',').filter((s) => s.trim() !== ''), Number);
+    const said = String(options['ids'] ?? '').split(',').map((s) => s.trim()).filter((s) => s !== ''), ids = Int32Array.from(said, Number);
     const backend = openBackend(), files = openModelFiles(resolveModelPath(args[0]!)), model = loadModel(backend, files, { precision: options['precision'] as Precision });
     files.close();
-    const bad = [...ids].find((id) => !Number.isInteger(id) || id < 0 || id >= model.dims.vocab);
+    const bad = said.find((id) => !/^\d+$/.test(id) || Number(id) >= model.dims.vocab); // before they are 32-bit numbers
     if (ids.length === 0 || bad !== undefined) {
       throw new TiefsucheError('USAGE', ids.length === 0 ? '--ids is missing' : `${bad} is not a token id below ${model.dims.vocab}`, { hint: 'for example --ids 1,2,3' });
     }
