@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { listAttempts, readAttempt } from '../src/ledger/workspace.ts';
 import { checkCheckpoint, listCheckpoints } from '../src/runs/run-folder-checkpoints.ts';
 import { readMetrics } from '../src/runs/run-folder-metrics.ts';
-import { openRun } from '../src/runs/run-folder.ts';
+import { listRuns, openRun } from '../src/runs/run-folder.ts';
 import { essence, smallRecipe, tiefsuche, trainArguments } from './interrupted-run.ts';
 
 const errorOf = (err: string): { code: string; message: string; hint?: string } =>
@@ -78,7 +78,7 @@ test('mistakes in a recipe are told together, with lines and what was probably m
   const { status, err } = await tiefsuche(trainArguments(home, recipe), home), { code, message } = errorOf(err);
   assert.deepEqual([status, code], [2, 'CONFIG'], err);
   for (const expected of [/:\d+: stages\.0\.batch: expected a whole number, got "many"/, /promts: there is no such key; did you mean "prompts"\?/, /holdout_every: there is no such key; did you mean "heldout_every"\?/, /"calender"; did you mean "calendar"\?/]) assert.match(message, expected);
-  assert.ok(!existsSync(join(home, 'runs')));
+  assert.deepEqual(listRuns(home), []);
   const missing = await tiefsuche(trainArguments(home, `${smallRecipe('llama').replace(/stages:[^]*evaluation:.*\n/, 'stages:\n  - {method: sft, data: {file: nowhere.jsonl}, steps: 2}\n')}`, 'other'), home);
   assert.equal(errorOf(missing.err).code, 'NOT_FOUND');
   const trial = await tiefsuche(trainArguments(home, smallRecipe('llama').replace('seed: 3', 'seed: 3\nbuilds_on: [smal]'), 'third'), home);

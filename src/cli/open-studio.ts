@@ -51,7 +51,7 @@ export async function openStudio({ run, recipe, port, json }: StudioWishes, term
     left = true;
     watcher();
   } finally {
-    if (mine) await settle(run, home, json ? null : terminal, told.second);
+    if (mine) await settle(run, home, mine, json ? null : terminal, told.second);
     else if (!json && atWork(run, home)) terminal.print(`\nthe run "${run}" was begun elsewhere and goes on; the page of \`tiefsuche start\` stops it`);
     await server.stop();
     told.release();
@@ -99,7 +99,7 @@ function watch(run: string, home: string, server: RunningServer, terminal: Termi
 }
 
 /** Asks the run to finish its step and save, or not to begin at all, and waits for that; a second Ctrl-C leaves it to do so by itself. */
-async function settle(run: string, home: string, terminal: Terminal | null, second: Promise<void>): Promise<void> {
+async function settle(run: string, home: string, { ended }: Trainer, terminal: Terminal | null, second: Promise<void>): Promise<void> {
   const running = (): boolean => atWork(run, home);
   try {
     if (!running() || !stopTrainer(run, home)) return;
@@ -112,6 +112,7 @@ async function settle(run: string, home: string, terminal: Terminal | null, seco
   let left = false;
   void second.then(() => { left = true; });
   while (running() && !left) await new Promise((resolve) => { setTimeout(resolve, 100); });
+  await Promise.race([ended, second]); // it has let go of the run, and closes
   terminal?.print(left ? 'it ends by itself' : begun() ? 'all of it is saved; `tiefsuche start` goes on with it' : 'nothing was begun; `tiefsuche start` begins it');
 }
 

@@ -7,12 +7,12 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openBackend } from '../engine/backends/open.ts';
 import { temporaryHome } from '../ledger/testing/sample-run.ts';
-import { trainNew } from '../training/train.ts';
-import { exportFolder } from './export-folder.ts';
-import { exportGguf } from './export-gguf.ts';
-import { openExportSource } from './export-source.ts';
-import { derivedFiles, licenceFiles, licenceOf } from './licence.ts';
-import { listModels } from './list-models.ts';
+import { trainNew } from './train.ts';
+import { exportFolder } from '../models/export-folder.ts';
+import { exportGguf } from '../models/export-gguf.ts';
+import { openExportSource } from '../models/export-source.ts';
+import { derivedFiles, licenceFiles, licenceOf } from '../models/licence.ts';
+import { listModels } from '../models/list-models.ts';
 
 const real = fileURLToPath(new URL('../../test/data/tiny-rl-arithmetic-sequence', import.meta.url)), home = temporaryHome(), backend = openBackend();
 after(() => backend.close());
