@@ -24,8 +24,10 @@ before(async () => {
 });
 
 beforeEach(async () => {
-  rmSync(chats, { recursive: true, force: true });
+  // The page goes first, and the server answers once more: what the page sent last is written then, and nothing writes where we remove.
   await page?.context().close();
+  await (await fetch(`${server.url}/health`)).text();
+  rmSync(chats, { recursive: true, force: true });
   page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
   page.setDefaultTimeout(15_000);
   page.on('dialog', (d) => void d.accept());
