@@ -100,8 +100,7 @@ export function addModel(file: File, onProgress: (share: number) => void): Promi
     request.onerror = () => reject(new ServerError(0, 'unreachable', 'the server cannot be reached'));
     request.onload = () => {
       if (request.status === 200) return resolve();
-      const { error } = JSON.parse(request.responseText) as { error: { code: string; message: string } };
-      reject(new ServerError(request.status, error.code, error.message));
+      void refusal(new Response(request.responseText, { status: request.status, statusText: request.statusText })).then(reject);
     };
     request.send(file);
   });

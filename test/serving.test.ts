@@ -202,6 +202,7 @@ test('what is wrong with a request is said in OpenAI\'s shape, and the next one 
     ['structured output', { ...ask, response_format: { type: 'json_object' } }, 400, 'unsupported', 'response_format'],
     ['lists that are too long together', { ...ask, response_format: { type: 'json_schema', json_schema: { schema: { anyOf: [1, 2, 3].map((k) => ({ enum: values(k) })) } } } }, 400, 'unsupported_schema', 'response_format.json_schema.schema.anyOf[2]'],
     ['lists of several functions', { ...ask, tools: [1, 2, 3].map((k) => ({ type: 'function', function: { name: `f${k}`, strict: true, parameters: { type: 'object', properties: { x: { enum: values(k) } } } } })) }, 400, 'unsupported_schema', 'tools[2].function.parameters.properties.x'],
+    ['a bias for a token that is none', { ...ask, logit_bias: { 999999999: 1 } }, 400, 'invalid_input', 'logit_bias'],
     ['top_logprobs alone', { ...ask, top_logprobs: 2 }, 400, 'contradiction', 'top_logprobs'],
     ['two lengths', { ...ask, max_tokens: 1, max_completion_tokens: 2 }, 400, 'contradiction', 'max_tokens'],
     ['a template variable nested too deeply', `{"model": "small", "messages": ${JSON.stringify(messages)}, "n": 4, "chat_template_kwargs": {"x": ${'['.repeat(20_000)}${']'.repeat(20_000)}}}`, 400, 'invalid_value', null],

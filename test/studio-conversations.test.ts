@@ -125,3 +125,20 @@ test('all is deleted during an answer: nothing comes back', async () => {
   await new Promise((resolve) => { setTimeout(resolve, 500); });
   assert.deepEqual(kept(), []);
 });
+
+test('where the house may train on ratings, the first rating asks; who agrees is told so at all times', async () => {
+  const allow = (allowed: boolean): Promise<boolean> => page.evaluate(async (on) => (await fetch('/api/studio', { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ contact: '', retention_days: null, feedback_for_training: on }) })).ok, allowed);
+  assert.ok(await allow(true));
+  await page.reload();
+  await ask();
+  await page.locator('.actions').waitFor();
+  assert.match((await page.locator('.training-use').textContent())!, /^Nothing typed here is used for training/);
+  await page.getByRole('button', { name: 'Good answer' }).click();
+  await page.getByText(/May this house train models .* all that was said before them, files included/).waitFor();
+  assert.equal(kept()[0]!.consent, null, 'a rating alone is no consent');
+  await page.getByRole('button', { name: 'Agree' }).click();
+  await page.getByText('as you agreed, it may become training data').waitFor();
+  assert.match((await page.locator('.training-use').textContent())!, /^You agreed: answers rated in this conversation/);
+  await until(() => kept()[0]!.consent !== null, 'the consent is kept');
+  assert.ok(await allow(false));
+});

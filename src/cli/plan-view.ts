@@ -24,7 +24,7 @@ export async function printPlan(recipe: string | undefined, run: string, overrid
     const resident = process.memoryUsage.rss(), free = freeMemory();
     const plan = await planMemory(read, folder, home, backend.info().threads, resident), fits = plan.totalBytes - resident <= free;
     const time = fits ? await estimateTime(backend, read, folder, home, plan) : null;
-    const ways = await waysToTrain(read, folder, home, backend.info().threads, resident);
+    const ways = await waysToTrain(read, { folder, home, threads: backend.info().threads, residentBytes: resident });
     if (json) terminal.print(JSON.stringify({ fits, free_bytes: free, total_bytes: plan.totalBytes, rows: plan.rows, phases: plan.phases, ways: ways.map(({ totalBytes, ...way }) => ({ ...way, total_bytes: totalBytes, fits: totalBytes - resident <= free })), time }));
     else print(plan, ways, time, free + resident, terminal);
     return fits ? 0 : 3;

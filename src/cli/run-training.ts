@@ -40,7 +40,7 @@ export async function runTraining({ recipe, run, overrides = [], json, expectTim
     if (recipe === undefined) summary = await trainOn(run, options);
     else {
       const path = resolve(recipe);
-      const expected = expectTime ? await sayExpectedTime(path, backend, cancel) : null;
+      const expected = expectTime ? await sayExpectedTime(path, overrides, backend, cancel) : null;
       const made = ({ expected: file }: RunFolder): void => { if (expected) writeFileAtomic(file, `${JSON.stringify(expected)}\n`); };
       summary = await trainNew(readRecipeFile(path), run, dirname(path), { ...options, overrides, recipeName: basename(path), begun: made });
     }
@@ -58,8 +58,8 @@ export async function runTraining({ recipe, run, overrides = [], json, expectTim
 }
 
 /** One line before a new run: measured with a few steps of it. */
-async function sayExpectedTime(path: string, backend: Backend, cancel: { readonly cancelled: boolean }): Promise<TimeEstimate> {
-  const recipe = readRecipe(readRecipeFile(path), { name: basename(path) }), home = homeFolder();
+async function sayExpectedTime(path: string, overrides: readonly string[], backend: Backend, cancel: { readonly cancelled: boolean }): Promise<TimeEstimate> {
+  const recipe = readRecipe(readRecipeFile(path), { name: basename(path), overrides }), home = homeFolder();
   const plan = await planMemory(recipe, dirname(path), home, backend.info().threads, process.memoryUsage.rss());
   const estimate = await estimateTime(backend, recipe, dirname(path), home, plan, { cancel });
   const { isa, threads } = backend.info();

@@ -24,7 +24,7 @@ export function codeFacts(root: string = packageRoot()): RunStart['code'] {
   // Installed below somebody else's repository, git would answer with their commit: the top level must be ours.
   const top = git(root, 'rev-parse', '--show-toplevel');
   const isOurs = top !== null && realpathSync(top) === realpathSync(root);
-  const changes = isOurs ? git(root, 'status', '--porcelain', '--untracked-files=no') : null;
+  const changes = isOurs ? git(root, 'status', '--porcelain', '--untracked-files=no', '--', '.', ':(exclude)bench/results') : null; // what was measured is no code
   return { version, commit: isOurs ? git(root, 'rev-parse', 'HEAD') : null, changed: changes === null ? null : changes !== '', lockfile_sha256: lockfile };
 }
 

@@ -52,10 +52,10 @@ export function stopIds({ tokenizer, generationConfig }: TextSide): number[] {
   return [...new Set([...listed, ...(own === undefined ? [] : [own])])];
 }
 
-/** Token ids of a conversation that the model is to continue. */
-export function promptIds({ tokenizer, template }: TextSide, messages: readonly ChatMessage[], variables: Readonly<Record<string, unknown>> = {}): Int32Array {
+/** Token ids of a conversation that the model is to continue; `tools` are the functions it may call. */
+export function promptIds({ tokenizer, template }: TextSide, messages: readonly ChatMessage[], { variables = {}, tools }: { variables?: Readonly<Record<string, unknown>> | undefined; tools?: readonly unknown[] | undefined } = {}): Int32Array {
   if (!template) return tokenizer.encode(messages.map((m) => String(m.content ?? '')).join('\n'), { addSpecialTokens: true });
-  return tokenizer.encode(template.render(messages, { addGenerationPrompt: true, variables }));
+  return tokenizer.encode(template.render(messages, { addGenerationPrompt: true, variables, ...(tools && { tools }) }));
 }
 
 /** Ids that transformers would otherwise fill in from the first model of the architecture. */

@@ -7,6 +7,7 @@ import { type LanguageModel, promptIds, stopIds } from '../models/language-model
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { type Completion, Rollout } from './rollout.ts';
 import { type Thought, ThoughtSplitter, splitThought } from './thinking.ts';
+import { opensThought } from './thinking-models.ts';
 
 export interface GenerateSettings {
   readonly maxTokens: number;
@@ -38,14 +39,15 @@ export class Answerer {
   }
 
   async answer(messages: readonly ChatMessage[], settings: GenerateSettings): Promise<Generated> {
-    return this.complete(promptIds(this.language, messages, settings.variables), settings);
+    return this.complete(promptIds(this.language, messages, { variables: settings.variables }), settings, opensThought(this.language, messages, settings.variables));
   }
 
-  async complete(prompt: Int32Array, settings: GenerateSettings): Promise<Generated> {
+  /** @param inside whether the prompt ends inside a thought */
+  async complete(prompt: Int32Array, settings: GenerateSettings, inside = false): Promise<Generated> {
     const { tokenizer, model } = this.language;
     const room = model.maxPositions - prompt.length + 1, maxNew = Math.min(settings.maxTokens, Math.max(room, 1));
     const rollout = await this.rolloutFor(prompt.length + maxNew);
-    const stops = stopIds(this.language), stream = tokenizer.stream({ skipSpecial: false }), splitter = new ThoughtSplitter();
+    const stops = stopIds(this.language), stream = tokenizer.stream({ skipSpecial: false }), splitter = new ThoughtSplitter({ inside });
     const [[completion]] = await rollout.generate([{ prompt, maxNew, streams: [0] }], {
       stops, settings: settings.sampler, ...(settings.cancel && { cancel: settings.cancel }),
       onTokens: (_, __, ids) => {
@@ -56,7 +58,7 @@ export class Answerer {
     settings.onText?.(splitter.push(stream.flush()));
     settings.onText?.(splitter.end());
     const ids = completion.finish === 'stop' ? completion.tokens.subarray(0, -1) : completion.tokens;
-    return { ...splitThought(tokenizer.decode(ids)), promptTokens: prompt.length, completion };
+    return { ...splitThought(tokenizer.decode(ids), { inside }), promptTokens: prompt.length, completion };
   }
 
   private async rolloutFor(tokens: number): Promise<Rollout> {

@@ -3,8 +3,9 @@
 
 import { type TextSide, promptIds, stopIds } from '../models/language-model.ts';
 import { RandomStream } from '../engine/random.ts';
-import { type Language, type Problem, type Split, type Task, taskNamed } from './tasks/index.ts';
-import { formatThought } from './thinking.ts';
+import { type Asked, type Language, type Problem, type Split, type Task, taskNamed } from './tasks/index.ts';
+import { formatThought, thinkClose, thinkOpen } from './thinking.ts';
+import { opensThought } from './thinking-models.ts';
 
 export interface ProblemMix {
   readonly tasks: readonly { readonly task: string; readonly difficulty?: number | undefined; readonly weight: number; /** The task itself, where it is not one of ours. */ readonly source?: Task }[];
@@ -30,22 +31,23 @@ export function drawFrom(mix: ProblemMix, family: number, seed: number, index: n
   return { task, family, random, problem: task.generate({ seed, index, difficulty: difficulty ?? task.defaultDifficulty, language, split }) };
 }
 
-export function problemPrompt(text: TextSide, problem: Problem): Int32Array {
-  return promptIds(text, problem.messages ?? [{ role: 'user', content: problem.prompt }]);
+export function problemPrompt(text: TextSide, { prompt, messages, tools }: Asked): Int32Array {
+  return promptIds(text, messages ?? [{ role: 'user', content: prompt }], { tools });
 }
 
 /** Tokens of the longest prompt: of all of a list (its longest texts are tried), and of many draws of what is drawn, with a little room. */
 export function longestPrompt(text: TextSide, mix: ProblemMix, seed: number, split: Split): number {
-  const length = (prompt: string): number => promptIds(text, [{ role: 'user', content: prompt }]).length;
-  const lists = mix.tasks.flatMap(({ source }) => [...(source?.prompts?.(split) ?? [])].sort((a, b) => b.length - a.length).slice(0, 200));
-  const drawn = mix.tasks.some(({ source }) => !source?.prompts) ? Array.from({ length: 400 }, (_, i) => drawProblem(mix, seed, i, split).problem.prompt) : [];
-  return [...lists, ...drawn].reduce((most, prompt) => Math.max(most, length(prompt)), 0) + 8;
+  const size = ({ prompt, messages, tools }: Asked): number => (messages ? JSON.stringify([messages, tools ?? null]) : prompt).length;
+  const lists = mix.tasks.flatMap(({ source }) => [...(source?.asked?.(split) ?? [])].sort((a, b) => size(b) - size(a)).slice(0, 200));
+  const drawn = mix.tasks.some(({ source }) => !source?.asked) ? Array.from({ length: 400 }, (_, i) => drawProblem(mix, seed, i, split).problem) : [];
+  return [...lists, ...drawn].reduce((most, asked) => Math.max(most, problemPrompt(text, asked).length), 0) + 8;
 }
 
 /** Prompt and demonstration as ids; the loss is taken from `from` on. */
 export function demonstration(text: TextSide, { problem, task, random }: Drawn, inHead = 0): { ids: Int32Array; from: number } {
   const manner = inHead > 0 && random.chance(inHead) ? 'head' : 'paper';
   const prompt = problemPrompt(text, problem), { thinking, answer } = task.solve(problem, random, manner);
-  const completion = text.tokenizer.encode(task.thinks === false ? answer : formatThought(thinking, answer));
+  const inside = opensThought(text), whole = task.thinks === false ? (inside ? thinkClose : '') + answer : formatThought(thinking, answer);
+  const completion = text.tokenizer.encode(inside && task.thinks !== false ? whole.slice(thinkOpen.length) : whole);
   return { ids: Int32Array.from([...prompt, ...completion, stopIds(text)[0]!]), from: prompt.length };
 }

@@ -42,3 +42,21 @@ test('a question that comes while a newer checkpoint is loaded is answered by th
   const [late] = await (async () => { const seen: EngineEvent[] = []; for await (const event of old.engine.start(requestFor('x'))) seen.push(event); return seen; })();
   assert.ok(late?.type === 'refused' && late.refusal.code === 'engine_failed', 'the old one is closed then');
 });
+
+test('an engine that has ended by itself is opened anew; one that cannot be opened is served no longer, and it is said why', async () => {
+  let ended: string | null = null, opened = 0, broken = false;
+  const store = new ModelStore(home, async (path) => {
+    if (broken) throw new Error('no such file');
+    const engine = await openEngine(workerOptions(path), null), first = opened++ === 0;
+    return first ? Object.create(engine, { dead: { get: () => ended } }) as typeof engine : engine;
+  });
+  after(() => store.close());
+  const { engine } = await store.load('thinker', thinker), until = async (what: () => boolean): Promise<void> => { for (let i = 0; i < 500 && !what(); i++) await new Promise((r) => { setTimeout(r, 20); }); };
+  ended = 'out of memory';
+  await until(() => store.models.get('thinker')?.engine !== engine);
+  assert.deepEqual([opened, store.models.get('thinker')!.engine.dead], [2, null]);
+  broken = true;
+  await store.models.get('thinker')!.engine.close(); // its thread is gone, as after a crash
+  await until(() => !store.models.has('thinker'));
+  assert.equal(store.failures.get('thinker'), 'the engine has ended; loaded again: no such file');
+});

@@ -76,8 +76,18 @@ export class ModelStore {
     await served?.engine.close();
   }
 
-  /** Takes newer checkpoints of runs, where nobody is being answered. */
+  /** Opens an engine anew that has ended by itself; where that fails too, the model is no longer served, and `failures` says why. */
+  private async revive({ id, path, engine }: ServedModel): Promise<void> {
+    const said = engine.dead!;
+    try { await this.begin(id, path); } catch (error) {
+      this.models.delete(id);
+      this.failures.set(id, `${said}; loaded again: ${(error as Error).message}`);
+    }
+  }
+
+  /** Takes newer checkpoints of runs, where nobody is being answered; and opens engines anew that have ended. */
   private async follow(): Promise<void> {
+    for (const served of [...this.models.values()]) if (served.engine.dead !== null && !this.loading.has(served.id) && !this.closed) await this.revive(served);
     for (const { id, path, engine, step } of [...this.models.values()]) {
       if (step === null || engine.pending > 0 || this.loading.has(id) || this.closed) continue;
       const newest = newestOf(join(runsFolder(this.home), id));

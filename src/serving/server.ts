@@ -21,7 +21,7 @@ import { ModelStore } from './model-store.ts';
 import type { RouteEnv } from './route.ts';
 import { alternatives, routes } from './routes/index.ts';
 import type { ServerState } from './server-state.ts';
-import { expireChats } from './studio/chat-store.ts';
+import { expireChats } from './studio/feedback.ts';
 import { RunReader } from './studio/run-reader.ts';
 import { readStudioSettings } from './studio/settings.ts';
 import { type User, requireAccess } from './user.ts';

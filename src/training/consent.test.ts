@@ -11,6 +11,6 @@ test('rows from conversations are refused without author and consent; others nee
   const read = (...rows: object[]): Promise<unknown[]> => { writeFileSync(file, rows.map((r) => JSON.stringify(r)).join('\n')); return readRows(file); };
   assert.equal((await read(own, good)).length, 2);
   for (const bad of [{ ...good, author: '' }, { ...good, consent: null }, { ...good, consent: { given: 'yes', conversation: 'x' } }, { ...good, consent: { given: good.consent.given } }]) {
-    await assert.rejects(read(own, good, bad), { code: 'INPUT', message: /row 3 .*no consent/ });
+    await assert.rejects(read(own, good, bad), { code: 'INPUT', message: /line 3 .*no consent/ });
   }
 });

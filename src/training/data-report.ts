@@ -7,9 +7,10 @@ import type { TextSide } from '../models/language-model.ts';
 import { type Example, targetCount } from './batches.ts';
 import { type DataForm, type Dialogue, dialogueOf } from './dialogue.ts';
 import { dialogueExamples } from './dialogue-examples.ts';
-import { readRows } from './rows-file.ts';
+import { placedRows } from './rows-file.ts';
 
 export interface DataReport {
+  /** All of the file, those that cannot be trained on included. */
   readonly rows: number;
   readonly forms: Readonly<Partial<Record<DataForm, number>>>;
   readonly examples: number;
@@ -20,14 +21,29 @@ export interface DataReport {
   readonly duplicates: number;
   /** Rows whose question, or text, stands in the test file too; null without one. */
   readonly in_test: number | null;
+  /** Rows that cannot be trained on, and why. */
+  readonly refused: readonly { readonly where: string; readonly why: string }[];
 }
 
-export interface InspectedRow { readonly row: number; readonly example: Example }
+export interface InspectedRow { /** Its number among all rows, from 1. */ readonly row: number; readonly example: Example }
 
-/** Reads all rows of a file; `examples` are in the order of the rows. */
+/** Reads all rows of a file and goes on behind those that cannot be trained on; `examples` are in the order of the rows. */
 export async function inspectData(side: TextSide, path: string, testPath?: string): Promise<{ report: DataReport; examples: InspectedRow[] }> {
-  const dialogues = await readDialogues(path);
-  const examples = dialogues.flatMap((dialogue, i) => dialogueExamples(side, dialogue, `${path}, row ${i + 1}`).map((example) => ({ row: i + 1, example })));
+  const rows = await placedRows(path), dialogues: Dialogue[] = [], examples: InspectedRow[] = [], refused: { where: string; why: string }[] = [];
+  let first: TiefsucheError | undefined;
+  if (rows.length === 0) throw new TiefsucheError('INPUT', `${path} has no rows`);
+  for (const [i, { where, get }] of rows.entries()) {
+    try {
+      const dialogue = dialogueOf(get(), where), own = dialogueExamples(side, dialogue, where);
+      dialogues.push(dialogue);
+      examples.push(...own.map((example) => ({ row: i + 1, example })));
+    } catch (error) {
+      if (!(error instanceof TiefsucheError)) throw error;
+      first ??= error;
+      refused.push({ where, why: error.message });
+    }
+  }
+  if (dialogues.length === 0) throw first!;
   const forms: Partial<Record<DataForm, number>> = {};
   for (const { form } of dialogues) forms[form] = (forms[form] ?? 0) + 1;
   const lengths = examples.map(({ example }) => example.ids.length).sort((a, b) => a - b), at = (share: number): number => lengths[Math.min(lengths.length - 1, Math.floor(share * lengths.length))]!;
@@ -35,18 +51,19 @@ export async function inspectData(side: TextSide, path: string, testPath?: strin
   return {
     examples,
     report: {
-      rows: dialogues.length, forms, examples: examples.length, tokens: lengths.reduce((a, b) => a + b, 0),
+      rows: rows.length, forms, examples: examples.length, tokens: lengths.reduce((a, b) => a + b, 0),
       trained_tokens: examples.reduce((n, { example }) => n + targetCount(example), 0),
       length: { median: at(0.5), p95: at(0.95), longest: lengths.at(-1)! },
       duplicates: dialogues.length - new Set(dialogues.map((d) => fingerprint(d, 'whole'))).size,
       in_test: tested && dialogues.filter((d) => tested.has(fingerprint(d, 'question'))).length,
+      refused,
     },
   };
 }
 
 /** What the rows of a file say; one at least. */
 export async function readDialogues(path: string): Promise<Dialogue[]> {
-  const dialogues = (await readRows(path)).map((row, i) => dialogueOf(row, `${path}, row ${i + 1}`));
+  const dialogues = (await placedRows(path)).map(({ where, get }) => dialogueOf(get(), where));
   if (dialogues.length === 0) throw new TiefsucheError('INPUT', `${path} has no rows`);
   return dialogues;
 }

@@ -29,7 +29,7 @@ export function dialogueOf(row: Row, where: string): Dialogue {
   };
   const messages = (list: unknown, key: string): ChatMessage[] => {
     if (!Array.isArray(list) || list.length === 0) return refuse(`${key} is not a list of messages`);
-    return list.map((item: unknown, i) => messageOf(item as Row, () => refuse(`${key}[${i}] has no role that is known, or no text`)));
+    return list.map((item: unknown, i) => messageOf(item as Row, () => refuse(`${key}[${i}] has no role that is known, or something other than text`)));
   };
   const talk = (form: Exclude<DataForm, 'text'>, all: ChatMessage[]): Dialogue => {
     if (!all.some((m) => m.role === 'assistant')) refuse('nobody answers: there is no message of the assistant to learn from');
@@ -52,11 +52,17 @@ export function dialogueOf(row: Row, where: string): Dialogue {
 
 function messageOf(item: Row, refuse: () => never): ChatMessage {
   if (typeof item !== 'object' || item === null) return refuse();
-  const role = roles[String(item['role'] ?? item['from'])], content = item['content'] ?? item['value'];
+  const role = roles[String(item['role'] ?? item['from'])], given = item['content'] ?? item['value'], content = Array.isArray(given) ? textOfParts(given) : given;
   if (role === undefined || (typeof content !== 'string' && item['tool_calls'] === undefined)) return refuse();
   const { from: _, value: __, ...rest } = item;
   const message: ChatMessage = { ...rest, role, content: content ?? '' };
   return role === 'assistant' ? answered(message) : message;
+}
+
+/** Content in parts, as OpenAI writes it: texts joined; undefined where a part is something else, as an image. */
+function textOfParts(parts: readonly unknown[]): string | undefined {
+  const texts = parts.map((part) => (part as { type?: unknown; text?: unknown } | null)).map((part) => (part?.type === 'text' && typeof part.text === 'string' ? part.text : undefined));
+  return texts.every((text) => text !== undefined) ? texts.join('') : undefined;
 }
 
 /** An answer with its thinking under one name. */

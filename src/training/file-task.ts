@@ -6,11 +6,11 @@ import { resolve } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
 import { RandomStream } from '../engine/random.ts';
 import type { ProblemMix } from '../reasoning/problems.ts';
-import type { Problem, Task } from '../reasoning/tasks/index.ts';
+import type { Asked, Problem, Task } from '../reasoning/tasks/index.ts';
 import { type VerifierName, verifierNamed } from '../reasoning/verifiers.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { dialogueOf } from './dialogue.ts';
-import { readRows } from './rows-file.ts';
+import { placedRows } from './rows-file.ts';
 
 export interface FileTaskSettings {
   readonly task: string;
@@ -20,7 +20,7 @@ export interface FileTaskSettings {
   readonly thinking?: boolean | undefined;
 }
 
-interface Row { readonly prompt: string; readonly messages: readonly ChatMessage[]; readonly expected: string }
+interface Row extends Required<Asked> { readonly expected: string }
 
 /** The mix with its files read; paths start from `folder`. */
 export async function withFiles<M extends ProblemMix>(mix: M, folder: string): Promise<M> {
@@ -33,11 +33,11 @@ export async function fileTask({ task: name, file, test_file, verifier = 'exact'
   return {
     name, title: { de: name, en: name }, difficulties: [{ level: 1, meaning: { de: file!, en: file! } }], defaultDifficulty: 1, phrases: [], thinks: thinking,
     instances: () => train.length,
-    prompts: (split) => (split === 'train' ? train : test).map((row) => row.prompt),
+    asked: (split) => (split === 'train' ? train : test),
     generate({ seed, index, language, split }): Problem {
       const rows = split === 'train' ? train : test, at = split === 'train' ? new RandomStream(seed, 2 ** 43 + index).integer(0, rows.length - 1) : index % rows.length;
-      const { prompt, messages, expected } = rows[at]!;
-      return { task: name, id: `${name} ${split} ${at}`, difficulty: 1, language, prompt, messages, answer: expected, data: null };
+      const { prompt, messages, tools, expected } = rows[at]!;
+      return { task: name, id: `${name} ${split} ${at}`, difficulty: 1, language, prompt, messages, tools, answer: expected, data: null };
     },
     solve: ({ answer }) => ({ thinking: '', answer }),
     verify: ({ answer }, content) => judge.verify(answer, content),
@@ -48,19 +48,19 @@ export async function fileTask({ task: name, file, test_file, verifier = 'exact'
 
 async function rowsOf(path: string, verifier: VerifierName): Promise<Row[]> {
   if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
-  const rows = (await readRows(path)).map((row, i) => {
-    const { messages, answer } = askedIn(row, `${path}, row ${i + 1}`), prompt = String(messages.findLast((m) => m.role === 'user')?.content ?? '');
-    return { prompt, messages, expected: verifierNamed(verifier).expected(prompt, answer) };
+  const rows = (await placedRows(path)).map(({ where, get }) => {
+    const { messages, tools, answer } = askedIn(get(), where), prompt = String(messages.findLast((m) => m.role === 'user')?.content ?? '');
+    return { prompt, messages, tools, expected: verifierNamed(verifier).expected(prompt, answer) };
   });
   if (rows.length === 0) throw new TiefsucheError('INPUT', `${path} has no rows`);
   return rows;
 }
 
 /** What a row asks, and the answer if it has one: some verifiers know it from the prompt. */
-function askedIn(row: Record<string, unknown>, where: string): { messages: readonly ChatMessage[]; answer?: string } {
+function askedIn(row: Record<string, unknown>, where: string): { messages: readonly ChatMessage[]; tools?: readonly unknown[] | undefined; answer?: string } {
   const { prompt } = row, asked = Array.isArray(prompt) ? (prompt as ChatMessage[]) : typeof prompt === 'string' ? [{ role: 'user', content: prompt }] : null;
-  if (asked && ['completion', 'response'].every((key) => row[key] === undefined)) return { messages: asked, ...(typeof row['answer'] === 'string' && { answer: row['answer'] }) };
+  if (asked && ['completion', 'response'].every((key) => row[key] === undefined)) return { messages: asked, tools: Array.isArray(row['tools']) ? (row['tools'] as unknown[]) : undefined, ...(typeof row['answer'] === 'string' && { answer: row['answer'] }) };
   const dialogue = dialogueOf(row, where);
   if (dialogue.form === 'text') throw new TiefsucheError('INPUT', `${where} is plain text, which asks nothing`);
-  return { messages: dialogue.messages.slice(0, -1), answer: String(dialogue.messages.at(-1)!.content) };
+  return { messages: dialogue.messages.slice(0, -1), tools: dialogue.tools, answer: String(dialogue.messages.at(-1)!.content) };
 }

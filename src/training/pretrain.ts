@@ -12,7 +12,7 @@ import { stopIds } from '../models/language-model.ts';
 import type { Batch } from '../models/loss.ts';
 import { emptyBatch } from './batches.ts';
 import { defineMethod } from './method.ts';
-import { readRows } from './rows-file.ts';
+import { type Row, placedRows } from './rows-file.ts';
 import { oneAhead } from './one-ahead.ts';
 import { optimizerOf, optimizerSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { Updater } from './updater.ts';
@@ -48,7 +48,7 @@ export const pretrain = defineMethod({
     async function tokenStream(): Promise<Int32Array> {
       const path = resolve(folder, settings.data.file);
       if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
-      const documents = /\.(jsonl?|parquet)$/.test(path) ? (await readRows(path)).map((row) => String(row['text'] ?? '')) : readFileSync(path, 'utf8').split(/\n{4,}/);
+      const documents = /\.(jsonl?|parquet)$/.test(path) ? (await placedRows(path)).map(({ where, get }) => textOf(get(), where)) : readFileSync(path, 'utf8').split(/\n{4,}/);
       const encoded = await language.tokenizer.encodeBatch(documents), end = stopIds(language)[0];
       return Int32Array.from(encoded.flatMap((ids) => [...ids, ...(end === undefined ? [] : [end])]));
     }
@@ -102,4 +102,9 @@ function permuted(index: number, count: number, seed: number, epoch: number): nu
   const key = `${seed} ${epoch} ${count}`;
   if (cached?.key !== key) cached = { key, order: new RandomStream(seed, 2 ** 43 + epoch).shuffle(Array.from({ length: count }, (_, i) => i)) };
   return cached.order[index]!;
+}
+
+function textOf(row: Row, where: string): string {
+  if (typeof row['text'] === 'string') return row['text'];
+  throw new TiefsucheError('INPUT', `${where} has no text (keys: ${Object.keys(row).join(', ')})`, { hint: 'pretrain reads rows {"text": "…"}; conversations and questions are trained by the method sft.' });
 }

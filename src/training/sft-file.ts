@@ -11,7 +11,7 @@ import { type Example, targetCount } from './batches.ts';
 import { dialogueOf } from './dialogue.ts';
 import { dialogueExamples } from './dialogue-examples.ts';
 import type { EncodedFiles } from './method.ts';
-import { readRows } from './rows-file.ts';
+import { placedRows } from './rows-file.ts';
 
 export const fileSchema = z.strictObject({
   file: z.string(),
@@ -26,10 +26,7 @@ export async function readExamples(language: TextSide, folder: string, { file, m
   const full = resolve(folder, file), known = files.get(full);
   if (known) return known.filter((e) => e.ids.length <= max_tokens);
   if (!existsSync(full)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${full}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
-  const all = (await readRows(full)).flatMap((row, i) => {
-    const where = `${file}, row ${i + 1}`;
-    return dialogueExamples(language, dialogueOf(row, where), where);
-  }), examples = all.filter((e) => e.ids.length <= max_tokens);
+  const all = (await placedRows(full)).flatMap(({ where, get }) => dialogueExamples(language, dialogueOf(get(), where), where)), examples = all.filter((e) => e.ids.length <= max_tokens);
   files.set(full, all);
   if (examples.length === 0) throw new TiefsucheError('INPUT', `no row of ${file} fits ${max_tokens} tokens`, { hint: 'Raise data.max_tokens.' });
   return examples;

@@ -11,7 +11,7 @@ export interface Outcome {
   readonly before: number;
   readonly after: number;
   readonly metric: Metric;
-  /** The specialised model is the better one; of a share of right answers, by more than chance: what it was lies below the 95 % interval. */
+  /** The specialised model is the better one; of a share of right answers, by more than chance: what it was lies below the 95 % interval; of bits a byte, by a hundredth at least. */
   readonly better: boolean;
   readonly n: number;
   readonly interval: readonly [number, number] | null;
@@ -20,6 +20,9 @@ export interface Outcome {
   /** What to change, where it is not better. */
   readonly advice: readonly string[];
 }
+
+/** Share of the bits a byte that must be saved to count as better. */
+const leastGain = 0.01;
 
 const lossesOf = z.object({ at_start: z.number(), at_end: z.number(), trained: z.number() });
 
@@ -33,14 +36,14 @@ export function outcomeOf(run: RunFolder, summary: Summary, { metric, tested, sc
   const own = losses('heldout_loss'), general = first?.['heldout_loss_general_at_start'] === undefined ? null : losses('heldout_loss_general'), family = Object.values(summary.families ?? {})[0];
   const bits = (nats: number): number => (nats * scored.targets) / (Math.LN2 * scored.bytes);
   const [before, after] = metric === 'bits_per_byte' ? [bits(own.at_start), bits(own.at_end)] : [family?.before ?? 0, family?.after ?? 0];
-  const better = metric === 'bits_per_byte' ? after < before : before < (family?.interval[0] ?? 0);
+  const better = metric === 'bits_per_byte' ? after < (1 - leastGain) * before : before < (family?.interval[0] ?? 0);
   const advice = better ? [] : [
     ...(metric !== 'bits_per_byte' && after > before ? [`it may be better: with ${tested} test rows this much can be chance; more of them would tell`] : []),
     own.at_end > own.at_start ? 'the loss on the test rose: fewer epochs (--epochs 1) or a lower learning rate (--lr 3e-4)'
       : own.trained < 0.5 * own.at_end ? 'training rows are known by heart, test rows are not: more and more varied rows, or fewer epochs'
       : 'the loss on the test still falls: more epochs (--epochs 6)',
     ...(rows.length < 50 ? ['few steps were trained: more rows help most'] : []),
-    'look at the 20 answers in samples/ of the run: is what counts as right what you want?',
+    'look at the answers in comparison.md of the run: is what counts as right what you want?',
   ];
   return { before, after, metric, better, n: tested, interval: metric === 'bits_per_byte' ? null : family?.interval ?? null, general: general && { before: general.at_start, after: general.at_end }, advice };
 }

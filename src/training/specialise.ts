@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
 import { writeFileAtomic } from '../durable-file.ts';
 import type { TextSide } from '../models/language-model.ts';
+import { thinks } from '../reasoning/thinking-models.ts';
 import type { VerifierName } from '../reasoning/verifiers.ts';
 import { type Example, spansOf } from './batches.ts';
 import type { Dialogue } from './dialogue.ts';
@@ -42,6 +43,8 @@ const answerOf = (dialogue: Dialogue): string => (dialogue.form === 'text' ? dia
 /** All of a short answer, or the last line in GSM8K's manner: 1,250.50 €, #### 72. */
 const endsInNumber = /(^|####)\s*[-+]?(\d{1,3}([.,]\d{3})+|\d+)([.,]\d+)?\s*[^\s\d]{0,4}$/u;
 const longestAnswer = 40, mostChoices = 24;
+/** Tokens, of a model that thinks before it answers, as the untouched one does. */
+const roomToThink = 512;
 const thousands = (n: number): string => (n < 10_000 ? String(n) : `${Math.round(n / 1000)} thousand`);
 
 export async function prepareData(trainPath: string, testPath: string | undefined): Promise<PreparedData> {
@@ -133,7 +136,7 @@ export function makePlan(side: TextSide, data: PreparedData, { train, test, long
   if (scored.length === 0) throw new TiefsucheError('INPUT', `every test row is longer than the model's ${maxPositions} positions`);
   const steps = Math.max(1, Math.ceil((fitting.length * wishes.epochs) / wishes.batch)), tested = metric === 'bits_per_byte' ? Math.min(20, data.test.length) : Math.min(200, data.test.length);
   const promptRoom = Math.max(...test.map((e) => e.from)) + 8, perPass = Math.max(microTokens, maxTokens);
-  const maxNew = metric === 'bits_per_byte' ? 128 : Math.min(512, 2 * longest + 8);
+  const maxNew = (metric === 'bits_per_byte' ? 128 : Math.min(512, 2 * longest + 8)) + (thinks(side) ? roomToThink : 0);
   const talks = !data.test.some((d) => d.form === 'text');
   const recipe = {
     name, why: `specialise ${model} on ${data.train.length} rows of ${name}`, seed: wishes.seed, model: { from: model },

@@ -14,7 +14,7 @@ import { SettingsDialog } from './settings-dialog.tsx';
 
 export function Composer(): JSX.Element {
   const files = useSignal<readonly Attachment[]>([]), failures = useSignal<readonly string[]>([]), settings = useSignal(false);
-  const box = useRef<HTMLTextAreaElement>(null), picker = useRef<HTMLInputElement>(null), model = answering.value, busy = live.value !== null;
+  const box = useRef<HTMLTextAreaElement>(null), picker = useRef<HTMLInputElement>(null), counted = useRef(new WeakSet<Attachment>()), model = answering.value, busy = live.value !== null;
   const loaded = model?.state === 'loaded', ready = loaded && !serverGone.value, context = model?.context ?? null;
 
   useEffect(() => { // as high as its text
@@ -28,15 +28,22 @@ export function Composer(): JSX.Element {
     return () => removeEventListener('keydown', key);
   }, []);
 
+  useEffect(() => { // what a file takes of the context is known once the model is there
+    if (!model || !loaded) return;
+    for (const file of files.value.filter((f) => f.tokens === null && !counted.current.has(f))) {
+      counted.current.add(file);
+      api.count(model.id, [{ role: 'user', content: withAttachments('', [file]) }]).then(
+        ({ tokens }) => { files.value = files.value.map((f) => (f === file ? { ...f, tokens } : f)); },
+        (error: unknown) => { failures.value = [...failures.value, t('attach.failed', { name: file.name, error: reasonOf(error) })]; });
+    }
+  }, [model?.id, loaded, files.value]);
+
   const attach = async (list: FileList | null): Promise<void> => {
     failures.value = [];
     for (const file of list ?? []) {
       try {
-        const read = await textOf(file), added: Attachment = { name: file.name, text: read, tokens: null };
-        files.value = [...files.value, added];
-        if (!model || !loaded) continue;
-        const { tokens } = await api.count(model.id, [{ role: 'user', content: withAttachments('', [added]) }]);
-        files.value = files.value.map((f) => (f === added ? { ...f, tokens } : f));
+        const text = await textOf(file);
+        files.value = [...files.value, { name: file.name, text, tokens: null }];
       } catch (error) { failures.value = [...failures.value, t('attach.failed', { name: file.name, error: reasonOf(error) })]; }
     }
     if (picker.current) picker.current.value = '';
@@ -55,7 +62,7 @@ export function Composer(): JSX.Element {
       {files.value.length > 0 && (
         <ul class="files">
           {files.value.map((f, i) => (
-            <li key={i}><Icon name="clip" />{f.name}<small>{f.tokens === null ? t('attach.counting') : t('attach.tokens', { n: number(f.tokens), context: number(context ?? 0) })}</small>
+            <li key={i}><Icon name="clip" />{f.name}<small>{f.tokens === null ? (loaded ? t('attach.counting') : '') : t('attach.tokens', { n: number(f.tokens), context: number(context ?? 0) })}</small>
               <button type="button" class="quiet" aria-label={t('attach.remove', { name: f.name })} onClick={() => { files.value = files.value.filter((other) => other !== f); }}><Icon name="close" /></button></li>
           ))}
         </ul>

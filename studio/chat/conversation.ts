@@ -233,7 +233,7 @@ async function give(mine: Ongoing, model: ShelfModel, { after = [], seed, rating
   const request: ChatRequest = {
     model: model.id, messages: requestMessages(mine.talk, model.single_turn === true), temperature: settings.temperature, top_p: settings.top_p,
     ...(wantedSeed !== null && { seed: wantedSeed }), ...(settings.max_tokens !== null && { max_completion_tokens: settings.max_tokens }),
-    ...(settings.thinking !== 'auto' && { think: !off }), ...(settings.thinking_budget !== null && !off && { thinking_budget: settings.thinking_budget }),
+    ...(settings.thinking !== 'auto' && model.thinks !== false && { think: !off }), ...(settings.thinking_budget !== null && !off && { thinking_budget: settings.thinking_budget }),
     ...(probabilities && { logprobs: true, top_logprobs: 5 }),
   };
   const began = performance.now(), place = mine.talk.messages.length, announcer = new Announcer(''), tokens: TokenLogprob[] = [];

@@ -29,7 +29,7 @@ export function SettingsDialog({ onClose }: { onClose: () => void }): JSX.Elemen
         <label>{t('set.top_p')}<small>0 … 1</small><input type="number" min={0.05} max={1} step={0.05} value={settings.top_p} onChange={(e) => change({ top_p: Math.min(1, Math.max(0.01, Number(e.currentTarget.value) || 1)) })} /></label>
         {whole('seed', t('set.seed'), t('set.seed.hint'), 0)}
       </div>
-      <p class="aside">{t(given ? 'training.consent' : 'training.never')}</p>
+      <p class="aside">{t(given ? 'training.consent' : 'training.never')} {!given && studio.value?.settings.feedback_for_training && t('training.ask')}</p>
       {(studio.value?.settings.feedback_for_training || given) && <button type="button" onClick={() => { void consent(!given); }}>{t(given ? 'training.withdraw' : 'training.give')}</button>}
     </Dialog>
   );

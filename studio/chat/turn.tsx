@@ -4,8 +4,9 @@ import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
 import type { Answer, Question } from '../api.ts';
 import { duration, joules, number, t } from '../i18n/index.ts';
+import { studio } from '../parts/house.ts';
 import { Icon } from '../parts/icons.tsx';
-import { answerAgain, askAgain, conversation, live, logprobs, rate } from './conversation.ts';
+import { answerAgain, askAgain, consent, conversation, live, logprobs, rate } from './conversation.ts';
 import { Prose } from './prose.tsx';
 import { ThinkingLane } from './thinking-lane.tsx';
 import { TokenView } from './token-view.tsx';
@@ -75,6 +76,12 @@ function NoTokens({ place, answer }: { place: number; answer: Answer }): JSX.Ele
   );
 }
 
+/** What becomes of a rating; and, where the house may train on ratings, the question whether it may here. */
+function Rated(): JSX.Element {
+  if (conversation.value.consent) return <p class="aside">{t('turn.rated.consent')}</p>;
+  return <p class="aside">{t('turn.rated')} {studio.value?.settings.feedback_for_training && <>{t('training.ask')} <button type="button" onClick={() => { void consent(true); }}>{t('training.give')}</button></>}</p>;
+}
+
 function Actions({ answer, place, tokensShown, toggleTokens }: { answer: Answer; place: number; tokensShown: boolean; toggleTokens: () => void }): JSX.Element {
   const copied = useSignal(false), { rating } = answer;
   const copy = async (): Promise<void> => {
@@ -96,7 +103,7 @@ function Actions({ answer, place, tokensShown, toggleTokens }: { answer: Answer;
           <label>{t('turn.correct')}<input name="corrected" defaultValue={rating.corrected ?? ''} /></label><button>{t('save')}</button>
         </form>
       )}
-      {rating && <p class="aside">{t('turn.rated')}</p>}
+      {rating && <Rated />}
     </>
   );
 }

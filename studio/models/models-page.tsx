@@ -36,7 +36,7 @@ export function ModelsPage(): JSX.Element {
         {isOperator.value && (
           <>
             <input ref={picker} type="file" accept=".gguf" class="unseen" tabIndex={-1} aria-label={t('models.add')} onChange={(e) => { void add(e.currentTarget.files?.[0]); }} />
-            <button type="button" onClick={() => picker.current?.click()}><Icon name="plus" />{t('models.add')}</button>
+            <button type="button" disabled={said.value !== ''} onClick={() => picker.current?.click()}><Icon name="plus" />{t('models.add')}</button>
           </>
         )}
       </header>

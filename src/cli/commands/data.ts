@@ -34,21 +34,29 @@ and .parquet. Shows rows as the model sees them: trained tokens bright, the othe
     const path = resolveModelPath(chosenModel(model)), files = openModelFiles(path);
     try {
       const side = textSide(files), { report, examples } = await inspectData(side, file, test);
-      if (json) return print(JSON.stringify({ file, model: path, ...report }));
-      const { rows, forms, tokens, trained_tokens, length, duplicates, in_test } = report;
+      const { rows, forms, tokens, trained_tokens, length, duplicates, in_test, refused } = report;
+      const end = (): void => {
+        if (refused.length > 0) throw new TiefsucheError('INPUT', `${grouped(refused.length)} of ${grouped(rows)} rows cannot be trained on`, { hint: 'Mend or remove them; training refuses the file until then.' });
+      };
+      if (json) { print(JSON.stringify({ file, model: path, ...report })); return end(); }
       print(`${out.bold(file)}  ${grouped(rows)} rows: ${Object.entries(forms).map(([form, n]) => `${grouped(n)} ${form}`).join(', ')}`);
       print(`${si(tokens)} tokens, ${si(trained_tokens)} of them trained (${((100 * trained_tokens) / tokens).toFixed(0)} %); an example has ${length.median} (median), ${length.p95} (95 % have fewer), ${length.longest} at most`);
       if (duplicates > 0) print(`${out.yellow(grouped(duplicates))} rows say the same as an earlier one`);
       if (in_test !== null) print(in_test > 0 ? `${out.yellow(grouped(in_test))} rows ask what ${test} asks: a test of memory, not of skill` : `none of them asks what ${test} asks`);
+      for (const { where, why } of refused.slice(0, mostRefusedShown)) print(`${out.yellow('cannot be trained on')}: ${why.startsWith(where) ? why : `${where}: ${why}`}`);
+      if (refused.length > mostRefusedShown) print(out.dim(`… and ${grouped(refused.length - mostRefusedShown)} more; --json lists all`));
       for (const { row, example } of examples.filter((e) => e.row >= from && e.row < from + show)) {
         print(`\n${out.cyan(`row ${row}`)}  ${out.dim(`${example.ids.length} tokens`)}`);
         print(painted(side, example, out.dim('x') === 'x' ? { trained: (t) => `⟦${t}⟧`, read: (t) => t } : { trained: out.bold, read: out.dim }));
       }
+      end();
     } finally {
       files.close();
     }
   },
 };
+
+const mostRefusedShown = 10;
 
 function painted({ tokenizer }: TextSide, example: Example, paint: { trained: (text: string) => string; read: (text: string) => string }): string {
   let text = '', at = 0;

@@ -2,7 +2,7 @@
 // trains, and says whether it was worth it. The same call again goes on with what was begun.
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { writeFileAtomic } from '../../durable-file.ts';
 import { TiefsucheError } from '../../errors.ts';
 import { freeMemory } from '../../free-memory.ts';
@@ -20,7 +20,9 @@ import { megabytes, planMemory } from '../../training/memory-plan.ts';
 import type { EncodedFiles } from '../../training/method.ts';
 import { readRecipe } from '../../training/recipe-parts.ts';
 import { checkRunName, listRuns, openRun } from '../../runs/run-folder.ts';
+import { readSamples } from '../../runs/run-samples.ts';
 import { type Plan, type PreparedData, type Wishes, encodeData, longestRow, makePlan, prepareData, usualBatch, usualRate, usualWishes, writeData } from '../../training/specialise.ts';
+import { comparisonOf } from '../../training/comparison.ts';
 import { type Outcome, outcomeOf } from '../../training/specialise-outcome.ts';
 import { type SpecialiseRequest, checkRequest, requestOf } from '../../training/specialise-request.ts';
 import { type TimeEstimate, estimateTime } from '../../training/time-estimate.ts';
@@ -30,6 +32,8 @@ import { duration, energy, grouped, money } from '../figures.ts';
 import { decimal, wholeNumber } from '../option-values.ts';
 import { type Terminal, onInterrupt } from '../terminal.ts';
 import { trainingView } from '../training-view.ts';
+import { wayName } from '../plan-view.ts';
+import { type PlanPlace, type WayToTrain, longestRows, waysToTrain } from '../../training/ways-to-train.ts';
 
 export const specialise: Command = {
   name: 'specialise',
@@ -60,7 +64,7 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
   ],
   async run({ args, options, json, terminal }) {
     const name = checkRunName(options['run'] as string), known = listRuns().find((r) => r.name === name);
-    const stop = onInterrupt(), backend = openBackend(), tell = json ? () => {} : (text = '') => { process.stderr.write(`${text}\n`); };
+    const stop = onInterrupt(), backend = openBackend(), tell = json ? () => {} : options['plan'] ? (text = '') => { terminal.print(text); } : (text = '') => { process.stderr.write(`${text}\n`); };
     const training: TrainOptions = { backend, cancel: { get cancelled() { return stop.signal.aborted; } }, onEvent: trainingView() };
     try {
       let plan: Plan, summary: Summary, expected: number | null = null;
@@ -76,13 +80,14 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
         tell(finished ? `the run "${name}" is finished: this is what it came to` : `going on with "${name}"`);
         summary = finished ? JSON.parse(readFileSync(run.summary, 'utf8')) as Summary : await trainOn(name, training);
       } else {
-        const begun = await begin(args[0]!, name, request, options, training, tell, terminal);
+        const begun = await begin(args[0]!, name, request, options, training, tell, terminal, json);
         ({ plan, expected } = begun);
-        if (options['plan']) { if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, ...begun.cost })); return; }
+        if (options['plan']) { if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, ...begun.cost, ways: begun.ways })); return; }
         const saved: SavedPlan = { ...plan, request, expected: begun.expected };
         summary = await trainNew(plan.recipe, name, begun.folder, { ...training, recipeName: `specialise ${name}`, begun: (run) => writeFileAtomic(join(run.path, planFile), JSON.stringify(saved)) });
       }
-      const outcome = outcomeOf(openRun(name), summary, plan);
+      const done = openRun(name), outcome = outcomeOf(done, summary, plan), comparison = comparisonOf(name, basename(request.model), readSamples(done.samples), plan.metric !== 'bits_per_byte');
+      if (comparison !== null) writeFileAtomic(join(done.path, comparisonFile), comparison);
       if (json) terminal.print(JSON.stringify({ run: name, ...outcome, seconds: summary.seconds, expected_seconds: expected, joules: summary.joules }));
       else report(name, args[0]!, outcome, summary, expected, terminal);
     } finally {
@@ -92,7 +97,7 @@ what it forgot. Ctrl-C saves; the same command goes on.`,
   },
 };
 
-const planFile = 'specialise.json', mostMicroTokens = 2048;
+const planFile = 'specialise.json', comparisonFile = 'comparison.md', mostMicroTokens = 2048;
 
 interface Cost { readonly seconds: number; readonly memory_bytes: number; readonly kwh: { readonly value: number; readonly grade: 'estimated' }; readonly euro: number }
 
@@ -112,7 +117,7 @@ function requireHours(seconds: number, maxHours: number | undefined, hint: strin
 }
 
 /** Everything before the first step: data, settings, memory, time, energy, money. */
-async function begin(modelName: string, name: string, { model, data, test, wishes: given }: SpecialiseRequest, options: Readonly<Record<string, unknown>>, { backend, cancel }: TrainOptions, tell: (text?: string) => void, terminal: Terminal): Promise<{ plan: Plan; folder: string; expected: number; cost: Cost }> {
+async function begin(modelName: string, name: string, { model, data, test, wishes: given }: SpecialiseRequest, options: Readonly<Record<string, unknown>>, { backend, cancel }: TrainOptions, tell: (text?: string) => void, terminal: Terminal, json: boolean): Promise<{ plan: Plan; folder: string; expected: number; cost: Cost; ways: readonly Way[] }> {
   const { err } = terminal, maxHours = options['maxHours'] as number | undefined, home = homeFolder(), folder = join(home, 'corpora', name);
   const prepared = await prepareData(data.path, test?.path), asked = { ...usualWishes, ...given };
   writeData(prepared, folder);
@@ -132,8 +137,13 @@ async function begin(modelName: string, name: string, { model, data, test, wishe
     let best = await plannedWith(mostMicroTokens, wishes);
     for (const ways of [fewBits, least]) if (isShort()) best = await plannedWith(mostMicroTokens, ways);
     for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && isShort()) best = await plannedWith(microTokens, least);
-    const { plan, memory } = best, needed = memory.totalBytes - process.memoryUsage.rss();
-    if (needed > freeMemory()) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(freeMemory())} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
+    const { plan, memory } = best, needed = memory.totalBytes - process.memoryUsage.rss(), free = freeMemory();
+    const ways = options['plan'] ? await waysHere(readRecipe(plan.recipe, { name: `specialise ${name}` }), maxPositions, free, { folder, home, threads: backend.info().threads, residentBytes: process.memoryUsage.rss() }) : [];
+    if (needed > free) {
+      if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, fits: false, memory_bytes: memory.totalBytes, ways }));
+      else sayWays(ways, free, tell, terminal);
+    }
+    if (needed > free) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(free)} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
     sayData(prepared, tell);
     for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${err.dim(why)}`);
     tell(err.dim('  measuring with a few steps …'));
@@ -142,10 +152,29 @@ async function begin(modelName: string, name: string, { model, data, test, wishe
     const busy = (processCpuSeconds() - before) / ((performance.now() - start) / 1000), prices = readPrices(home), { watts } = prices.watts ?? wattsPerThread(cpus()[0]?.model ?? '');
     const kwh = (busy * time.seconds * watts) / 3.6e6, cost: Cost = { seconds: time.seconds, memory_bytes: memory.totalBytes, kwh: { value: kwh, grade: 'estimated' }, euro: kwh * prices.prices.electricity_eur_per_kwh.value };
     tell(`this will take ${err.bold(duration(time.seconds))}, ${megabytes(memory.totalBytes)} of memory, about ${energy(kwh)} and ${money(cost.euro)} ${err.dim('(estimated)')}`);
+    sayWays(ways, free, tell, terminal);
     if (maxHours !== undefined) requireHours(time.seconds, maxHours, smaller(time, wishes, plan, 3600 * maxHours));
-    return { plan, folder, expected: time.seconds, cost };
+    return { plan, folder, expected: time.seconds, cost, ways };
   } finally {
     modelFiles.close();
+  }
+}
+
+/** A way to train with what it takes of the memory and the longest row it can take there, null where none of 128 tokens fits. */
+interface Way { readonly name: WayToTrain['name']; readonly recompute: boolean; readonly memory_bytes: number; readonly fits: boolean; readonly longest_row: number | null; readonly chosen: boolean }
+
+/** Of this data, in each of the ways; and how long rows could be. */
+async function waysHere(recipe: ReturnType<typeof readRecipe>, maxPositions: number, free: number, place: PlanPlace): Promise<Way[]> {
+  const longest = await longestRows(recipe, maxPositions, free + place.residentBytes, place);
+  return (await waysToTrain(recipe, place)).map(({ totalBytes, ...way }, i) => ({ ...way, memory_bytes: totalBytes, fits: totalBytes - place.residentBytes <= free, longest_row: longest[i] ?? null }));
+}
+
+function sayWays(ways: readonly Way[], free: number, tell: (text?: string) => void, { out }: Terminal): void {
+  if (ways.length === 0) return;
+  tell(`\n${out.bold('ways to train it')}  ${out.dim(`${megabytes(free)} are free`)}`);
+  for (const way of ways) {
+    const longest = way.longest_row === null ? 'not even rows of 128 tokens fit' : `rows of up to ${grouped(way.longest_row)} tokens`;
+    tell(`  ${wayName(way).padEnd(20)} ${megabytes(way.memory_bytes).padStart(10)}  ${way.fits ? '' : 'does not fit; '}${longest}${way.chosen ? out.bold('  this plan') : ''}`);
   }
 }
 
@@ -171,7 +200,9 @@ function report(name: string, model: string, outcome: Outcome, summary: Summary,
   print(`\n${out.bold(`${shown(before)} → ${shown(after)}`)}  ${metric === 'bits_per_byte' ? 'lower is better' : `${metric} answers right, ${n} unseen rows${interval ? `, 95 % interval ${(100 * interval[0]).toFixed(1)} to ${(100 * interval[1]).toFixed(1)}` : ''}`}`);
   if (general) print(`general instructions: loss ${general.before.toFixed(3)} → ${general.after.toFixed(3)}  ${out.dim(general.after > 1.1 * general.before ? 'it forgot: mix general rows into the data, or train less' : 'hardly anything was forgotten')}`);
   print(`${duration(summary.seconds)}${expected === null ? '' : ` (expected ${duration(expected)})`}, ${summary.joules.value} J by ${summary.joules.method}`);
-  const { path, final } = openRun(name), adapter = join(path, 'adapter');
+  const { path, final } = openRun(name), compared = join(path, comparisonFile);
+  if (existsSync(compared)) print(`answers before and after, side by side: ${compared}`);
+  const adapter = join(path, 'adapter');
   if (better) return print(`\n${out.green('better')}: \`tiefsuche chat ${name}\` talks with it; ${existsSync(adapter) ? `the adapter lies in ${adapter}, merged into the model in ${final}` : `it lies in ${final}`}`);
   print(`\n${out.yellow('not better')} than the untouched model: keep using ${model}. What to change, with another --run NAME:`);
   for (const line of advice) print(`  - ${line}`);

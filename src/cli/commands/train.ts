@@ -36,6 +36,7 @@ Ctrl-C stops after the step and saves; --resume goes on, also after a crash, and
       return printPlan(recipe, run, overrides, json, terminal);
     }
     const begun = resume && (recipe === undefined || listRuns().some((r) => r.name === run));
+    if (begun && overrides.length > 0) throw new TiefsucheError('USAGE', `the run "${run}" goes on by the recipe it was begun with: --set cannot change it`, { hint: 'Without --set it goes on; with another --run NAME a new run begins with the change.' });
     if (begun && existsSync(openRun(run).summary)) {
       const summary = readFileSync(openRun(run).summary, 'utf8');
       if (json) terminal.print(JSON.stringify(JSON.parse(summary)));

@@ -11,15 +11,21 @@ export type Language = 'de' | 'en';
 export type Split = 'train' | 'test';
 export type PerLanguage<T> = Readonly<Record<Language, T>>;
 
-export interface Problem<Data = unknown> {
+/** What a model is asked. */
+export interface Asked {
+  readonly prompt: string;
+  /** All that is said before the answer, where it is more than the prompt. */
+  readonly messages?: readonly ChatMessage[];
+  /** Functions it may call. */
+  readonly tools?: readonly unknown[] | undefined;
+}
+
+export interface Problem<Data = unknown> extends Asked {
   readonly task: string;
   /** Task and canonical key: equal for two problems exactly if they ask for the same thing. */
   readonly id: string;
   readonly difficulty: number;
   readonly language: Language;
-  readonly prompt: string;
-  /** All that is said before the answer, where it is more than the prompt. */
-  readonly messages?: readonly ChatMessage[];
   /** One right answer; there may be others, only `verify` decides. */
   readonly answer: string;
   readonly data: Data;
@@ -59,9 +65,9 @@ export interface Task<Data = unknown> {
   instances(difficulty: number): number;
   /** The same request gives the same problem, on any machine; German and English differ in the wording alone. */
   generate(request: ProblemRequest): Problem<Data>;
+  /** All that is asked in a split, where it is a list and not drawn: the longest of it can be planned for. */
+  asked?(split: Split): readonly Asked[];
   /** An expert's demonstration: every statement in it is true, and each follows from text near by. */
-  /** All prompts of a split, where they are a list and not drawn: the longest of them can be planned for. */
-  prompts?(split: Split): readonly string[];
   solve(problem: Problem<Data>, rng: RandomStream, manner?: Manner): Solution;
   verify(problem: Problem<Data>, answer: string): boolean;
   /** Part of the reward for an answer that is partly right, below 1; none by default. */

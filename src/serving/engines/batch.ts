@@ -12,6 +12,7 @@ import { Arena, type Program, type Region, execute, place, read } from '../../en
 import { Tape } from '../../engine/tape.ts';
 import { type Tensor, aligned, bytesPerElement, fixedTensor, sizeOf } from '../../engine/tensor.ts';
 import type { Model } from '../../models/model.ts';
+import { PieceSize } from './piece-size.ts';
 import { PagePool } from './page-pool.ts';
 
 export interface Sequence {
@@ -46,11 +47,6 @@ export interface BatchOptions {
   readonly cache?: CacheType;
 }
 
-/** Longest piece of a prompt read between two tokens of the others. */
-const longestPiece = 128;
-/** While others stream, a piece should not take longer than this. */
-const pieceSeconds = 0.15;
-
 interface Decoder { readonly program: Program; readonly logits: Tensor; readonly token: Int32Array; readonly seq: Int32Array; readonly pos: Int32Array; readonly table: Int32Array }
 
 export class Batch {
@@ -66,7 +62,7 @@ export class Batch {
   private readonly logits: Float32Array;
   private active: Place[] = [];
   private waiting: Sequence[] = [];
-  private secondsPerToken = 0;
+  private readonly pieces = new PieceSize();
 
   constructor(model: Model, { slots, maxTokens, cacheBytes, cache: type = 'f32' }: BatchOptions) {
     this.model = model;
@@ -120,9 +116,7 @@ export class Batch {
     const reader = this.active.find((p) => !p.sequence.done && p.filled < toRead(p.sequence));
     if (reader) {
       const others = this.active.some((p) => p !== reader && !p.sequence.done && p.filled >= toRead(p.sequence));
-      const quick = this.secondsPerToken > 0 ? Math.floor(pieceSeconds / this.secondsPerToken) : 32;
-      const most = others ? Math.max(16, Math.min(longestPiece, quick)) : longestPiece;
-      const count = Math.min(most, toRead(reader.sequence) - reader.filled);
+      const count = Math.min(this.pieces.next(others), toRead(reader.sequence) - reader.filled);
       if (this.makeRoom(reader, count)) {
         await this.read(reader, count);
         tokens.set(reader.sequence, (tokens.get(reader.sequence) ?? 0) + count);
@@ -230,7 +224,7 @@ export class Batch {
     await execute(program);
     this.advance(p, count);
     if (states && !p.sequence.done) p.sequence.take!(read(program, states));
-    if (count >= 16) this.secondsPerToken = (performance.now() - begun) / 1000 / count;
+    this.pieces.took(count, (performance.now() - begun) / 1000);
   }
 
   close(): void {

@@ -135,7 +135,7 @@ export interface ChoiceEnd {
 export type Refusal =
   | { readonly code: 'context_length_exceeded'; readonly promptTokens: number; readonly context: number }
   | { readonly code: 'unsupported'; readonly message: string; readonly param: string }
-  | { readonly code: 'invalid_input'; readonly message: string; readonly hint?: string }
+  | { readonly code: 'invalid_input'; readonly message: string; readonly hint?: string; readonly param?: string }
   | { readonly code: 'engine_failed'; readonly message: string };
 
 export type EngineEvent =
@@ -156,6 +156,8 @@ export interface Engine {
   readonly description: EngineDescription;
   /** Choices that are being computed or wait. */
   readonly pending: number;
+  /** Why it answers no more; null: it does. */
+  readonly dead: string | null;
   start(request: EngineRequest): EngineAnswer;
   /** Its one event is `embeddings` or `refused`. */
   embed(request: EmbedRequest): EngineAnswer;

@@ -13,6 +13,7 @@ import { ggufPooling, ofLengthOne } from '../../models/pooling.ts';
 import type { Sequence, StepReport } from './batch.ts';
 import { Embedding } from './embedding.ts';
 import { type GgufWords, llamaText } from './llama-text.ts';
+import { PieceSize, longestPiece } from './piece-size.ts';
 import { largestContext, runWorker } from './worker-loop.ts';
 
 // Of node-llama-cpp 3.22.1, what is used here; the package is no dependency of this one.
@@ -30,14 +31,12 @@ interface NodeLlamaCpp {
   readGgufFileInfo(path: string, options?: object): Promise<LlamaFile>;
 }
 
-/** Longest piece of a prompt read between two tokens of the others. */
-const longestPiece = 128;
-
 interface Slot { readonly sequence: LlamaSequence; ids: number[]; user: Sequence | null; fed: number }
 
 class LlamaBatch {
   private readonly slots: Slot[];
   private readonly logits: Float32Array;
+  private readonly pieces = new PieceSize();
   private waiting: Sequence[] = [];
   private embeddings: Embedding[] = [];
   private readonly embed: (ids: readonly number[]) => Promise<Float32Array>;
@@ -60,14 +59,16 @@ class LlamaBatch {
     this.leave();
     await this.admit();
     // llama.cpp puts what is asked for at the same time into one pass.
-    const readers = this.slots.filter((s) => s.user && s.fed < s.user.ids.length - 1), reader = readers[0];
+    const readers = this.slots.filter((s) => s.user && s.fed < s.user.ids.length - 1), reader = readers[0], size = this.pieces.next(this.slots.some((s) => s.user && !s.user.done && s !== reader && !readers.includes(s))), begun = performance.now();
     const results = await Promise.all(this.slots.flatMap((slot) => {
       const { user } = slot;
       if (!user || (slot !== reader && readers.includes(slot))) return [];
-      const news = user.ids.slice(slot.fed, slot.fed + longestPiece), last = slot.fed + news.length === user.ids.length;
+      const news = user.ids.slice(slot.fed, slot.fed + size), last = slot.fed + news.length === user.ids.length;
       tokens.set(user, news.length);
       return [slot.sequence.controlledEvaluate(news.map((id, i) => (last && i === news.length - 1 ? [id, { generateNext: { logits: true } }] : id))).then((all) => ({ slot, user, news, last, logits: all.at(-1)?.next.logits }))];
     }));
+    const read = reader?.user ? tokens.get(reader.user) ?? 0 : 0;
+    if (read > 0) this.pieces.took(read, (performance.now() - begun) / 1000);
     for (const { slot, user, news, last, logits } of results) {
       slot.fed += news.length;
       slot.ids.push(...news);

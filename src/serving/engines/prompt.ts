@@ -4,6 +4,7 @@
 
 import { type TextSide, stopIds } from '../../models/language-model.ts';
 import { noThinking, thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
+import { endsInThought, thinks } from '../../reasoning/thinking-models.ts';
 import { toolFormatOf } from '../tools/index.ts';
 import type { EngineRequest } from './engine.ts';
 
@@ -15,11 +16,6 @@ export interface PreparedPrompt {
   readonly closed: boolean;
   /** The answer may begin with a thought. */
   readonly mayThink: boolean;
-}
-
-/** Whether a model was made to think: its template or its tokens know the tags. */
-export function thinks({ tokenizer, chatTemplate }: TextSide): boolean {
-  return (chatTemplate ?? '').includes(thinkOpen) || tokenizer.tokenToId(thinkOpen) !== undefined;
 }
 
 /** Messages as the template reads them; one that does not list functions itself gets them in its system message. */
@@ -34,7 +30,7 @@ export function preparePrompt(text: TextSide, { messages: said, variables, think
   const { tokenizer, template } = text, messages = withTools(text, said, tools), enabled = thinking.budget === 0 ? false : thinking.enabled;
   const prompt = template ? template.render(messages, { addGenerationPrompt: true, ...(tools && { tools: tools.definitions }), variables: { ...variables, ...(enabled !== null && { enable_thinking: enabled }) } })
     : messages.map((m) => String(m.content ?? '')).join('\n');
-  const tail = prompt.slice(-64).trimEnd(), inside = tail.endsWith(thinkOpen), closed = /<think>\s*<\/think>$/.test(tail);
+  const inside = endsInThought(prompt), closed = /<think>\s*<\/think>$/.test(prompt.slice(-64).trimEnd());
   const encode = (added: string): number[] => [...tokenizer.encode(prompt + added, { addSpecialTokens: !template })];
   if (!thinks(text) || enabled === null || closed) return { ids: encode(''), inside, closed, mayThink: thinks(text) && !inside && !closed };
   if (enabled) return { ids: encode(inside ? '' : thinkOpen), inside: true, closed: false, mayThink: false };

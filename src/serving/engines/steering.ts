@@ -10,7 +10,7 @@ import { SortedTokens, type TokenMask, TokenMasks } from '../structured/token-ma
 import { toolFormatOf } from '../tools/index.ts';
 import type { ToolFormat } from '../tools/tool-format.ts';
 import type { EngineRequest } from './engine.ts';
-import { thinks } from './prompt.ts';
+import { thinks } from '../../reasoning/thinking-models.ts';
 
 export interface Rules {
   readonly masks: TokenMasks;

@@ -107,6 +107,7 @@ async function openWorkerEngine(name: 'engine-worker' | 'llama-worker', options:
   };
   return {
     description,
+    get dead() { return dead; },
     get pending() { return [...answers.values()].reduce((n, a) => n + a.pending, 0); },
     start: (request: EngineRequest) => ask(request.choices, (id) => ({ type: 'start', id, request })),
     embed: (request: EmbedRequest) => ask(1, (id) => ({ type: 'embed', id, request })),

@@ -9,7 +9,7 @@ import { ApiError } from '../api-error.ts';
 import { type ChatRequest, chatRequestSchema } from '../chat-request.ts';
 import { type ChatCompletion, type ToolCall, chatChunkSchema, chatCompletionSchema, closingFields, toolCall, usageOf } from '../chat-response.ts';
 import { ChunkFrames } from '../chunk-frames.ts';
-import { engineRequest } from '../engine-request.ts';
+import { checkThinking, engineRequest } from '../engine-request.ts';
 import type { ChoiceEnd, EngineEvent, EngineRequest, Refusal, TokenLogprobs } from '../engines/engine.ts';
 import { eventStream, frameOf } from '../event-stream.ts';
 import { readBody } from '../read-body.ts';
@@ -25,6 +25,7 @@ export const chatCompletions: Route = {
   async answer(c, state) {
     const body = await readBody(c.req.raw, chatRequestSchema, state.limits.bodyBytes);
     const served = modelNamed(state, body.model), request = engineRequest(body);
+    checkThinking(body, served.engine.description.thinks);
     const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: served.id }, events = begin(c, state, served, request, head.id);
     const first = (await events.next()).value;
     if (first?.type !== 'prompt') await events.return(undefined);
@@ -57,7 +58,7 @@ export function refused(refusal: Refusal, param = 'messages'): ApiError {
   }
   if (refusal.code === 'engine_failed') return new ApiError(500, refusal.code, `the engine failed: ${refusal.message}`);
   if (refusal.code === 'unsupported') return new ApiError(400, refusal.code, refusal.message, { param: refusal.param });
-  return new ApiError(400, refusal.code, `${refusal.message}${refusal.hint === undefined ? '' : `. ${refusal.hint}`}`, { param });
+  return new ApiError(400, refusal.code, `${refusal.message}${refusal.hint === undefined ? '' : `. ${refusal.hint}`}`, { param: refusal.param ?? param });
 }
 
 /** Starts the answer, if there is room in the queue; its events are counted on their way. */

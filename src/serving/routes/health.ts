@@ -1,9 +1,10 @@
-// GET /health: 200 as soon as every model is ready, 503 once the server is told to stop.
+// GET /health: 200 as soon as every model is ready; 503 once the server is told to stop, and while an engine has ended by
+// itself and is not loaded again yet.
 
 import { z } from 'zod';
 import type { Route } from '../route.ts';
 
-const healthSchema = z.object({ status: z.enum(['ok', 'stopping']) }).meta({ id: 'Health' });
+const healthSchema = z.object({ status: z.enum(['ok', 'stopping', 'failed']) }).meta({ id: 'Health' });
 
 export const health: Route = {
   method: 'get',
@@ -11,5 +12,8 @@ export const health: Route = {
   access: 'anyone',
   summary: 'Whether the server takes requests',
   answers: { 'application/json': healthSchema },
-  answer: (c, { stopping }) => c.json({ status: stopping ? 'stopping' : 'ok' } satisfies z.output<typeof healthSchema>, stopping ? 503 : 200),
+  answer(c, { stopping, models }) {
+    const status = stopping ? 'stopping' : [...models.values()].some(({ engine }) => engine.dead !== null) ? 'failed' : 'ok';
+    return c.json({ status } satisfies z.output<typeof healthSchema>, status === 'ok' ? 200 : 503);
+  },
 };

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { packageRoot } from '../../ledger/provenance.ts';
 import { readBody } from '../read-body.ts';
 import type { Route } from '../route.ts';
-import { expireChats } from '../studio/chat-store.ts';
+import { expireChats } from '../studio/feedback.ts';
 import { readStudioSettings, studioSettingsSchema, writeStudioSettings } from '../studio/settings.ts';
 import { roles } from '../user.ts';
 

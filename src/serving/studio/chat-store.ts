@@ -69,17 +69,10 @@ export class ChatStore {
     }).sort((a, b) => b.updated.localeCompare(a.updated));
   }
 
-  /** Removes what was not touched for so many days. */
-  expire(days: number, now: number = Date.now()): number {
-    const old = this.all().filter((c) => now - Date.parse(c.updated) > days * 86_400_000);
-    for (const { id } of old) this.remove(id);
-    return old.length;
+  /** Removes what was not touched for so many days; says which. */
+  expire(days: number, now: number = Date.now()): string[] {
+    const old = this.all().filter((c) => now - Date.parse(c.updated) > days * 86_400_000).map(({ id }) => id);
+    for (const id of old) this.remove(id);
+    return old;
   }
-}
-
-/** Everyone's conversations that are older than the house keeps them. */
-export function expireChats(home: string, days: number | null): number {
-  const folder = join(home, 'chats');
-  if (days === null || !existsSync(folder)) return 0;
-  return readdirSync(folder).reduce((n, name) => n + new ChatStore({ name, role: 'user' }, home).expire(days), 0);
 }

@@ -59,5 +59,15 @@ export function eraseFeedback(home: string, author: string, conversation?: strin
   return lines.length - kept.length;
 }
 
+/** Everyone's conversations that are older than the house keeps them, and what was collected from them. */
+export function expireChats(home: string, days: number | null): number {
+  const folder = join(home, 'chats'), names = days !== null && existsSync(folder) ? readdirSync(folder) : [];
+  return names.reduce((n, name) => {
+    const gone = new ChatStore({ name, role: 'user' }, home).expire(days!);
+    for (const id of gone) eraseFeedback(home, name, id);
+    return n + gone.length;
+  }, 0);
+}
+
 /** What of a person's would be used, for that person to see. */
 export const feedbackOf = (home: string, author: string): FeedbackRecord[] => new ChatStore({ name: author, role: 'user' }, home).all().flatMap((c) => recordsOf(c, author));
