@@ -126,19 +126,20 @@ async function begin(modelName: string, name: string, { model, data, test, wishe
   const files: EncodedFiles = new Map(); // none is read and encoded twice
   try {
     const encoded = encodeData(side, prepared, join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl'));
+    const resident = process.memoryUsage.rss(); // what planning itself takes is no part of the plan
     const plannedWith = async (microTokens: number, w: Wishes): Promise<{ plan: Plan; memory: Awaited<ReturnType<typeof planMemory>> }> => {
       const plan = makePlan(side, prepared, encoded, { name, model, folder, maxPositions, microTokens }, w);
-      return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads, process.memoryUsage.rss(), files) };
+      return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads, resident, files) };
     };
-    const isShort = (): boolean => best.memory.totalBytes - process.memoryUsage.rss() > 0.9 * freeMemory();
+    const isShort = (): boolean => best.memory.totalBytes - resident > 0.9 * freeMemory();
     const step = wishes.batch * longestRow(encoded, maxPositions); // larger passes than a step are all alike
     // Where memory is short: first what costs least time; smaller passes last.
     const fewBits = { ...wishes, fewBits: wishes.fewBits || !wishes.full }, least = { ...fewBits, recompute: true };
     let best = await plannedWith(mostMicroTokens, wishes);
     for (const ways of [fewBits, least]) if (isShort()) best = await plannedWith(mostMicroTokens, ways);
     for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && isShort()) best = await plannedWith(microTokens, least);
-    const { plan, memory } = best, needed = memory.totalBytes - process.memoryUsage.rss(), free = freeMemory();
-    const ways = options['plan'] ? await waysHere(readRecipe(plan.recipe, { name: `specialise ${name}` }), maxPositions, free, { folder, home, threads: backend.info().threads, residentBytes: process.memoryUsage.rss() }) : [];
+    const { plan, memory } = best, needed = memory.totalBytes - resident, free = freeMemory();
+    const ways = options['plan'] ? await waysHere(readRecipe(plan.recipe, { name: `specialise ${name}` }), maxPositions, free, { folder, home, threads: backend.info().threads, residentBytes: resident }) : [];
     if (needed > free) {
       if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, fits: false, memory_bytes: memory.totalBytes, ways }));
       else sayWays(ways, free, tell, terminal);
