@@ -68,7 +68,7 @@ export async function specialiseSeeds(model: string, seeds: readonly number[], {
 async function writeJob(run: RunFolder, folder: string): Promise<void> {
   const recipe = readRecipe(readFileSync(run.recipe, 'utf8'), { name: run.recipe }), base = recipeFolderOf(run), stage = recipe.stages[0] as unknown as SftStage;
   if (!recipe.lora || !('from' in recipe.model)) throw new Error(`${run.name} has no adapters on an open model`);
-  const backend = openBackend(), language = makeModel(backend, recipe, base, homeFolder());
+  const backend = openBackend(), language = await makeModel(backend, recipe, base, homeFolder());
   try {
     await saveAdapter(join(folder, 'adapter'), language.model, 'base');
     const { tokenizer } = language, { optimizer } = stage, rows = readFileSync(stage.data.file, 'utf8').trim().split('\n').length;

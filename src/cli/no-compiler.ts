@@ -23,19 +23,19 @@ const recipeNamed = (name: string): TrainingRecipe => readRecipe(readFileSync(re
 export async function explainNoCompiler(terminal: Terminal): Promise<void> {
   terminal.warn('the native kernels are not built, so plain JavaScript would compute');
   process.stderr.write(`measuring for ${measuringSeconds} seconds …\n`);
-  const rate = await flopPerSecond(), time = (name: string): string => duration(flopOf(recipeNamed(name)) / rate);
-  terminal.print(`Without them the quickstart takes about ${terminal.out.bold(time('quickstart'))} here; with them, minutes. A C++ compiler is one line:
+  const rate = await flopPerSecond(), time = async (name: string): Promise<string> => duration(await flopOf(recipeNamed(name)) / rate), [quickstart, tiny] = [await time('quickstart'), await time('tiny')];
+  terminal.print(`Without them the quickstart takes about ${terminal.out.bold(quickstart)} here; with them, minutes. A C++ compiler is one line:
   Debian, Ubuntu  sudo apt install g++
   Fedora          sudo dnf install gcc-c++
   macOS           xcode-select --install
   Windows         winget install LLVM.LLVM
-then \`${buildLine}\` builds them. Or train a smaller model on one family of problems as it is, in about ${terminal.out.bold(time('tiny'))}:
+then \`${buildLine}\` builds them. Or train a smaller model on one family of problems as it is, in about ${terminal.out.bold(tiny)}:
   ${process.env['npm_lifecycle_event'] === 'start' ? 'npm start --' : 'tiefsuche start'} --tiny`);
 }
 
 /** FLOP/s of real training steps of the tiny recipe in plain JavaScript. */
 async function flopPerSecond(): Promise<number> {
-  const recipe = recipeNamed('tiny'), backend = new ReferenceBackend(), language = makeModel(backend, recipe, '.', homeFolder()), arena = new Arena(backend);
+  const recipe = recipeNamed('tiny'), backend = new ReferenceBackend(), language = await makeModel(backend, recipe, '.', homeFolder()), arena = new Arena(backend);
   const updater = new Updater(language.model, arena, { adamw: { lr: 1e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0 }, clip: 1 });
   const examples = Array.from({ length: 4 }, (_, i) => demonstration(language, drawProblem(recipe.evaluation.problems!, 1, i, 'train')));
   const begun = performance.now();
@@ -48,8 +48,8 @@ async function flopPerSecond(): Promise<number> {
 }
 
 /** About how many FLOP a recipe on tasks takes: 6 a parameter and trained token, 2 a sampled one; half of the groups carry a signal. */
-function flopOf(recipe: TrainingRecipe): number {
-  const language = makeModel(new ReferenceBackend(), recipe, '.', homeFolder()), parameters = language.model.parameters.count();
+async function flopOf(recipe: TrainingRecipe): Promise<number> {
+  const language = await makeModel(new ReferenceBackend(), recipe, '.', homeFolder()), parameters = language.model.parameters.count();
   const mix = recipe.evaluation.problems!, drawn = Array.from({ length: 64 }, (_, i) => demonstration(language, drawProblem(mix, 1, i, 'train')));
   const length = drawn.reduce((n, d) => n + d.ids.length, 0) / drawn.length;
   language.model.close();

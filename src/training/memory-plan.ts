@@ -38,7 +38,7 @@ const tileBytes = 5 * mebibyte;
 /** @param residentBytes of this process before anything of the run is there */
 export async function planMemory(recipe: TrainingRecipe, folder: string, home: string, threads: number, residentBytes: number = process.memoryUsage.rss(), files: EncodedFiles = new Map()): Promise<MemoryPlan> {
   const backend = new DryBackend();
-  const language = makeModel(backend, recipe, folder, home, { dry: true }), { model } = language;
+  const language = await makeModel(backend, recipe, folder, home, { dry: true }), { model } = language;
   const weights = model.parameters.weights.bytes + (model.compressed?.bytes ?? 0) + (model.lora?.parameters.weights.bytes ?? 0);
   const gradients = (model.parameters.grads?.bytes ?? 0) + (model.lora?.parameters.grads?.bytes ?? 0);
   const tables = backend.bytes - weights - gradients, phases: MemoryRow[] = [];

@@ -1,18 +1,30 @@
 // The model a recipe begins with: a new one from its configuration, or one that exists (run, folder, GGUF).
 
-import { TiefsucheError } from '../errors.ts';
+import { resolve } from 'node:path';
 import { z } from 'zod';
+import { TiefsucheError } from '../errors.ts';
 import type { Backend } from '../engine/backend.ts';
-import { type LanguageModel, openLanguageModel, textSide } from '../models/language-model.ts';
+import { type LanguageModel, type TextSide, openLanguageModel, textSide } from '../models/language-model.ts';
+import { openModelFiles } from '../models/load.ts';
 import { Model } from '../models/model.ts';
 import { resolveModelPath } from '../models/model-path.ts';
 import { taskNamed } from '../reasoning/tasks/index.ts';
 import { taskTokenizer } from '../reasoning/task-tokenizer.ts';
+import { ownTokenizer } from './own-tokenizer.ts';
 
 export const tokenizerSchema = z.strictObject({
   /** Words and phrases of these tasks. */
   tasks: z.array(z.string()).min(1).optional(),
-});
+  /** That of a model that is there (run, folder, GGUF), with its chat template. */
+  from: z.string().optional(),
+  /** Made from the texts of this file: byte-level BPE with `vocab_size` tokens, or single characters. */
+  file: z.string().optional(),
+  vocab_size: z.int().min(264).max(1 << 21).optional(),
+  characters: z.boolean().optional(),
+  /** Whether the model gets a chat template beside such a tokenizer; by default where a stage teaches it to answer. */
+  chat: z.boolean().optional(),
+}).refine((t) => [t.tasks, t.from, t.file].filter((given) => given !== undefined).length <= 1, { error: 'expected one of tasks, from and file' })
+  .refine((t) => t.file === undefined ? t.vocab_size === undefined && t.characters === undefined && t.chat === undefined : (t.vocab_size !== undefined) !== (t.characters === true), { path: ['file'], error: 'expected vocab_size or characters: true beside file, and none of vocab_size, characters, chat without it' });
 
 export const loraSchema = z.strictObject({
   rank: z.int().min(1),
@@ -28,10 +40,11 @@ export interface ModelSource {
   readonly seed: number;
   readonly lora?: z.output<typeof loraSchema> | undefined;
   readonly recompute?: boolean | undefined;
+  readonly stages?: readonly { readonly method: string }[];
 }
 
 /** @param dry shapes only: the weights are neither drawn nor read */
-export function makeModel(backend: Backend, source: ModelSource, folder: string, home: string, { dry = false } = {}): LanguageModel {
+export async function makeModel(backend: Backend, source: ModelSource, folder: string, home: string, { dry = false } = {}): Promise<LanguageModel> {
   const { model: spec, seed, lora, recompute = false } = source;
   const options = { trainable: true, recompute, ...(lora && { lora: { rank: lora.rank, alpha: lora.alpha, ...(lora.targets && { targets: lora.targets }) } }) };
   if ('from' in spec && typeof spec.from === 'string') {
@@ -44,11 +57,18 @@ export function makeModel(backend: Backend, source: ModelSource, folder: string,
     return language;
   }
   if (lora?.base === 'file') throw new TiefsucheError('CONFIG', 'lora.base: file keeps weights as their file has them, and a new model comes from none', { hint: 'Take the model `from` a folder or GGUF file, or leave `base` out.' });
-  const { tasks } = tokenizerSchema.parse(source.tokenizer);
-  if (!tasks) throw new TiefsucheError('CONFIG', 'a new model needs a tokenizer', { hint: 'Say `tokenizer: {tasks: [countdown, …]}`.' });
-  const text = textSide({ ...taskTokenizer(tasks.map(taskNamed)), generationConfig: {} });
+  const text = await newTextSide(source, folder, home);
   const { type, ...rest } = spec as { type: string } & Record<string, unknown>;
   const model = new Model(backend, { model_type: type, vocab_size: text.tokenizer.vocabSize, ...rest }, options);
   if (!dry) for (const parameters of [model.parameters, model.lora?.parameters]) parameters?.initialise(seed);
   return { model, ...text };
+}
+
+async function newTextSide({ tokenizer, stages = [] }: ModelSource, folder: string, home: string): Promise<TextSide> {
+  const { tasks, from, file, vocab_size, chat = stages.some(({ method }) => method !== 'pretrain') } = tokenizerSchema.parse(tokenizer);
+  if (tasks) return textSide({ ...taskTokenizer(tasks.map(taskNamed)), generationConfig: {} });
+  if (file !== undefined) return textSide({ ...await ownTokenizer(resolve(folder, file), vocab_size ?? null, chat), generationConfig: {} });
+  if (from === undefined) throw new TiefsucheError('CONFIG', 'a new model needs a tokenizer', { hint: 'Say `tokenizer: {file: texts.jsonl, vocab_size: 4096}`, `{from: MODEL}`, or `{tasks: [countdown, …]}`.' });
+  const files = openModelFiles(resolveModelPath(from, folder, home));
+  try { return textSide({ ...files, generationConfig: {} }); } finally { files.close(); }
 }

@@ -13,11 +13,11 @@ import { resolveModelPath } from '../models/model-path.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
 import { listRuns, openRun } from '../runs/run-folder.ts';
 
-export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'builds_on' | 'stages' | 'evaluation'>, folder: string, home: string): Promise<Parent[]> {
+export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'tokenizer' | 'builds_on' | 'stages' | 'evaluation'>, folder: string, home: string): Promise<Parent[]> {
   const { from } = recipe.model as { from?: string };
   return [
     ...(from === undefined ? [] : [await weightsParent(resolveModelPath(from, folder, home), home)]),
-    ...await Promise.all(dataFilesOf([recipe.stages, recipe.evaluation]).map((name) => dataParent(name, folder))),
+    ...await Promise.all(dataFilesOf([recipe.stages, recipe.evaluation, recipe.tokenizer]).map((name) => dataParent(name, folder))),
     ...recipe.builds_on.map((name): Parent => ({ relation: 'trial', run: runId(name, home), name })),
   ];
 }

@@ -1,8 +1,7 @@
 // Pre-training: next-token prediction over a stream of documents, cut into windows of a fixed length. Documents meet at
-// end tokens inside a window; with `separate` they do not see each other. Windows are shuffled once an epoch.
+// end tokens inside a window; with `separate` they do not see each other. Windows are shuffled once an epoch, and cut at
+// another place each time: cut alike, a small text is learned by heart in its windows and not where one enters it.
 
-import { existsSync } from 'node:fs';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { TiefsucheError } from '../errors.ts';
@@ -11,8 +10,8 @@ import { scheduleFactor } from '../engine/optimizers.ts';
 import { stopIds } from '../models/language-model.ts';
 import type { Batch } from '../models/loss.ts';
 import { emptyBatch } from './batches.ts';
+import { readDocuments } from './documents.ts';
 import { defineMethod } from './method.ts';
-import { type Row, placedRows } from './rows-file.ts';
 import { oneAhead } from './one-ahead.ts';
 import { optimizerOf, optimizerSchema, scheduleOf, scheduleSchema } from './settings.ts';
 import { Updater } from './updater.ts';
@@ -40,24 +39,27 @@ export const pretrain = defineMethod({
   async start({ language, arena, seed, folder }, settings) {
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
     const stream = await tokenStream();
-    const windows = Math.floor((stream.length - 1) / settings.window);
-    if (windows < 1) throw new TiefsucheError('INPUT', `${settings.data.file} has ${stream.length} tokens, fewer than one window of ${settings.window}`);
+    if (stream.length <= settings.window) throw new TiefsucheError('INPUT', `${settings.data.file} has ${stream.length} tokens, fewer than one window of ${settings.window}`);
+    const windows = Math.max(1, Math.floor((stream.length - settings.window) / settings.window)), slack = Math.min(settings.window - 1, stream.length - 1 - windows * settings.window);
     const schedule = scheduleOf(settings.schedule), stop = stopIds(language)[0];
     const perPass = Math.max(1, Math.floor(settings.micro_tokens / settings.window)), largest = Math.min(perPass, settings.batch) * settings.window;
 
     async function tokenStream(): Promise<Int32Array> {
-      const path = resolve(folder, settings.data.file);
-      if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
-      const documents = /\.(jsonl?|parquet)$/.test(path) ? (await placedRows(path)).map(({ where, get }) => textOf(get(), where)) : readFileSync(path, 'utf8').split(/\n{4,}/);
-      const encoded = await language.tokenizer.encodeBatch(documents), end = stopIds(language)[0];
+      const encoded = await language.tokenizer.encodeBatch(await readDocuments(resolve(folder, settings.data.file))), end = stopIds(language)[0];
       return Int32Array.from(encoded.flatMap((ids) => [...ids, ...(end === undefined ? [] : [end])]));
     }
 
-    function batchOf(indices: readonly number[]): Batch {
-      const n = settings.window, ids = new Int32Array(n * indices.length), targets = new Int32Array(ids.length), lengths: number[] = [];
-      indices.forEach((w, i) => {
-        ids.set(stream.subarray(w * n, (w + 1) * n), i * n);
-        targets.set(stream.subarray(w * n + 1, (w + 1) * n + 1), i * n);
+    /** Where window number `index` of all epochs begins. */
+    function beginOf(index: number): number {
+      const epoch = Math.floor(index / windows), shift = epoch === 0 ? 0 : new RandomStream(seed, 2 ** 44 + epoch).integer(0, slack);
+      return shift + settings.window * permuted(index % windows, windows, seed, epoch);
+    }
+
+    function batchOf(begins: readonly number[]): Batch {
+      const n = settings.window, ids = new Int32Array(n * begins.length), targets = new Int32Array(ids.length), lengths: number[] = [];
+      begins.forEach((at, i) => {
+        ids.set(stream.subarray(at, at + n), i * n);
+        targets.set(stream.subarray(at + 1, at + n + 1), i * n);
         let from = 0;
         if (settings.data.separate) for (let p = 0; p < n - 1; p++) if (ids[i * n + p] === stop) { lengths.push(p + 1 - from); from = p + 1; }
         lengths.push(n - from);
@@ -66,10 +68,7 @@ export const pretrain = defineMethod({
     }
 
     function batchesOf(step: number): Batch[] {
-      const chosen = Array.from({ length: settings.batch }, (_, i) => {
-        const index = step * settings.batch + i;
-        return permuted(index % windows, windows, seed, Math.floor(index / windows));
-      });
+      const chosen = Array.from({ length: settings.batch }, (_, i) => beginOf(step * settings.batch + i));
       const batches: Batch[] = [];
       for (let i = 0; i < chosen.length; i += perPass) batches.push(batchOf(chosen.slice(i, i + perPass)));
       return batches;
@@ -102,9 +101,4 @@ function permuted(index: number, count: number, seed: number, epoch: number): nu
   const key = `${seed} ${epoch} ${count}`;
   if (cached?.key !== key) cached = { key, order: new RandomStream(seed, 2 ** 43 + epoch).shuffle(Array.from({ length: count }, (_, i) => i)) };
   return cached.order[index]!;
-}
-
-function textOf(row: Row, where: string): string {
-  if (typeof row['text'] === 'string') return row['text'];
-  throw new TiefsucheError('INPUT', `${where} has no text (keys: ${Object.keys(row).join(', ')})`, { hint: 'pretrain reads rows {"text": "…"}; conversations and questions are trained by the method sft.' });
 }

@@ -106,7 +106,7 @@ export class Session {
     checkParents(run.id, parents, home);
     const plan = this.plan = await planMemory(recipe, folder, sourceHome, backend.info().threads);
     requireMemory(plan);
-    const language = this.language = makeModel(backend, recipe, folder, sourceHome), { model } = language;
+    const language = this.language = await makeModel(backend, recipe, folder, sourceHome), { model } = language;
     if (checkpoint) restoreWeights(checkpoint.path, model);
     if (model.lora && 'from' in recipe.model) await saveAdapterWithoutWeights(run.model, model, resolveModelPath(String(recipe.model.from), folder, sourceHome));
     else if (!model.lora && !existsSync(run.model)) await saveLanguageModelWithoutWeights(run.model, language);

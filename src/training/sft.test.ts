@@ -29,7 +29,7 @@ const backend = openBackend(), plan = await planMemory(recipe, folder, folder, 1
 after(() => backend.close());
 
 test('losses beside the steps: the own rows now and then, the others at the start and at the end, and all of it is told beforehand', async () => {
-  const language = makeModel(backend, recipe, folder, folder), arena = new Arena(backend, plan.arenaBytes), files: EncodedFiles = new Map();
+  const language = await makeModel(backend, recipe, folder, folder), arena = new Arena(backend, plan.arenaBytes), files: EncodedFiles = new Map();
   const stage = await startStage(recipe, 0, { language, arena, folder, files, cancel: { cancelled: false }, rollout: () => assert.fail('nothing is sampled') });
   try {
     const [own, other, train] = await Promise.all(['test', 'other', 'train'].map(async (name) => tokenCount(await readExamples(language, folder, { file: `${name}.jsonl`, max_tokens: 512 }, files)))) as [number, number, number];

@@ -37,7 +37,7 @@ export const sftSchema = z.strictObject({
   heldout_also: z.array(z.strictObject({ name: z.string().regex(/^[a-z_]+$/, 'expected small letters'), ...fileSchema.pick({ file: true, max_tokens: true }).shape })).default([]),
   /** Ends the stage early by this rule. */
   until: z.strictObject({ improvement: z.number().min(0), share: z.number().gt(0).lt(1) }).optional(),
-});
+}).refine((s) => s.until === undefined || s.heldout_every > 0, { path: ['until'], error: 'expected heldout_every above 0 beside it: the rule looks at that loss' });
 
 export const sft = defineMethod({
   name: 'sft',

@@ -30,7 +30,7 @@ export interface ProbeOptions {
 }
 
 export async function estimateTime(backend: Backend, recipe: TrainingRecipe, folder: string, home: string, plan: MemoryPlan, { cancel = { cancelled: false }, patience = 3, steps = 2, files = new Map() }: ProbeOptions = {}): Promise<TimeEstimate> {
-  const language = makeModel(backend, recipe, folder, home), arena = new Arena(backend, plan.arenaBytes), rollouts: Rollout[] = [];
+  const language = await makeModel(backend, recipe, folder, home), arena = new Arena(backend, plan.arenaBytes), rollouts: Rollout[] = [];
   const rollout = (options: RolloutOptions): Rollout => {
     const made = new Rollout(language.model, arena, options);
     rollouts.push(made);
