@@ -12,7 +12,14 @@ export const frameOf = (json: string): string => `data: ${json}\n\n`;
 export function eventStream(c: RouteContext, write: (send: (frame: string) => void) => Promise<void>): Response {
   const outgoing = c.env.outgoing as ServerResponse;
   outgoing.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no', ...securityHeaders, 'Content-Security-Policy': closedPolicy });
-  const send = (frame: string): void => { if (frame !== '' && !outgoing.destroyed) outgoing.write(frame); };
+  outgoing.flushHeaders();
+  // A chunk of HTTP/1.1 written whole: by `outgoing.write` it is four pieces, a cork and a turn of the loop, at each token.
+  const whole = outgoing.chunkedEncoding ? outgoing.socket : null;
+  const send = (frame: string): void => {
+    if (frame === '' || outgoing.destroyed) return;
+    if (whole === null) outgoing.write(frame);
+    else whole.write(`${Buffer.byteLength(frame).toString(16)}\r\n${frame}\r\n`);
+  };
   void write(send).finally(() => {
     send(frameOf('[DONE]'));
     outgoing.end();

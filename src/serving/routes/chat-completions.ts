@@ -23,7 +23,7 @@ export const chatCompletions: Route = {
   body: chatRequestSchema,
   answers: { 'application/json': chatCompletionSchema, 'text/event-stream': chatChunkSchema },
   async answer(c, state) {
-    const body = await readBody(c.req.raw, chatRequestSchema, state.limits.bodyBytes);
+    const body = await readBody(c, chatRequestSchema, state.limits.bodyBytes);
     const served = modelNamed(state, body.model), request = engineRequest(body);
     checkThinking(body, served.engine.description.thinks);
     const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: served.id }, events = begin(c, state, served, request, head.id);

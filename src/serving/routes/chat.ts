@@ -28,7 +28,7 @@ export const chatWrite: Route = {
   body: conversationSchema,
   answers: { 'application/json': doneSchema },
   async answer(c, { home }) {
-    const conversation = await readBody(c.req.raw, conversationSchema, largest), id = c.req.param('id')!;
+    const conversation = await readBody(c, conversationSchema, largest), id = c.req.param('id')!;
     if (conversation.id !== id) throw new ApiError(400, 'contradiction', 'the id in the path and the one in the body differ', { param: 'id' });
     new ChatStore(c.get('user'), home).write(conversation);
     if (!conversation.consent) eraseFeedback(home, c.get('user').name, id);

@@ -23,7 +23,7 @@ export const count: Route = {
   body: countRequestSchema,
   answers: { 'application/json': countSchema },
   async answer(c, state) {
-    const body = await readBody(c.req.raw, countRequestSchema, largest), served = modelNamed(state, body.model), { context } = served.engine.description;
+    const body = await readBody(c, countRequestSchema, largest), served = modelNamed(state, body.model), { context } = served.engine.description;
     for await (const event of served.engine.start(engineRequest(body))) { // leaving the loop cancels it
       if (event.type === 'prompt') return c.json({ tokens: event.tokens, context } satisfies Count);
       if (event.type === 'refused') {

@@ -37,7 +37,7 @@ export const embeddings: Route = {
   body: requestSchema,
   answers: { 'application/json': embeddingsSchema },
   async answer(c, state) {
-    const body = await readBody(c.req.raw, requestSchema, state.limits.bodyBytes), served = modelNamed(state, body.model);
+    const body = await readBody(c, requestSchema, state.limits.bodyBytes), served = modelNamed(state, body.model);
     const cut = cutter(body, served), inputs = inputsOf(body), { vectors, tokens } = await embedded(c, state, served, { inputs });
     const written = (vector: Float32Array): number[] | string => (body.encoding_format === 'base64' ? base64(vector) : [...vector]);
     return c.json({

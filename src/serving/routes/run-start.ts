@@ -25,7 +25,7 @@ export const runStart: Route = {
   body: runStartSchema,
   answers: { 'application/json': runStartedSchema },
   async answer(c, { home, commandLine, limits }) {
-    const { run, recipe } = await readBody(c.req.raw, runStartSchema, limits.bodyBytes), name = checkRunName(run);
+    const { run, recipe } = await readBody(c, runStartSchema, limits.bodyBytes), name = checkRunName(run);
     const there = listRuns(home).find((r) => r.name === name);
     if (there?.status === 'running' || startsWithoutFolder(home).some((s) => s.run === name && s.state === 'starting')) throw new ApiError(409, 'already_running', `the run "${name}" is being trained already`, { param: 'run' });
     if (there?.status === 'finished') throw new ApiError(409, 'finished', `the run "${name}" is finished; begin another under a new name`, { param: 'run' });

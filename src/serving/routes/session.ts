@@ -42,7 +42,7 @@ export const sessionBegin: Route = {
   body: loginSchema,
   answers: { 'application/json': sessionSchema },
   async answer(c, state) {
-    const { identity } = state, { store, sessions, logins } = identity, { name, password } = await readBody(c.req.raw, loginSchema, largest);
+    const { identity } = state, { store, sessions, logins } = identity, { name, password } = await readBody(c, loginSchema, largest);
     const user = store.find(name);
     const right = await logins.attempt(name, addressOf(c, identity), () => passwordMatches(password, user?.password ?? null));
     if (!right || !user) throw new ApiError(401, 'wrong_password', 'the name or the password is wrong');
@@ -72,7 +72,7 @@ export const passwordChange: Route = {
   body: passwordSchema,
   answers: { 'application/json': sessionSchema },
   async answer(c, state) {
-    const { identity } = state, { store, sessions, logins } = identity, { name } = c.get('user'), body = await readBody(c.req.raw, passwordSchema, largest);
+    const { identity } = state, { store, sessions, logins } = identity, { name } = c.get('user'), body = await readBody(c, passwordSchema, largest);
     const known = store.find(name);
     if (!known?.password) throw new ApiError(400, 'no_password', `${name} has no password here`);
     if (!await logins.attempt(name, addressOf(c, identity), () => passwordMatches(body.old, known.password))) throw new ApiError(403, 'wrong_password', 'the old password is wrong', { param: 'old' });

@@ -35,7 +35,7 @@ export const studioSet: Route = {
   body: studioSettingsSchema,
   answers: { 'application/json': studioSettingsSchema },
   async answer(c, { home, limits }) {
-    const settings = await readBody(c.req.raw, studioSettingsSchema, limits.bodyBytes);
+    const settings = await readBody(c, studioSettingsSchema, limits.bodyBytes);
     writeStudioSettings(home, settings);
     expireChats(home, settings.retention_days);
     return c.json(settings);

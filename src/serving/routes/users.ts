@@ -47,7 +47,7 @@ export const userAdd: Route = {
   body: addSchema,
   answers: { 'application/json': usersSchema },
   async answer(c, { identity: { store } }) {
-    const { name, role, password, conversations } = await readBody(c.req.raw, addSchema, largest);
+    const { name, role, password, conversations } = await readBody(c, addSchema, largest);
     if (store.all().length === 0 && (role !== 'operator' || password === null)) throw new ApiError(409, 'first_operator', 'the first user is an operator with a password: nobody could look after this server otherwise', { param: 'role' });
     if (conversations === undefined && store.leftBehind(name)) throw new ApiError(409, 'conversations_kept', `there are conversations of an earlier user "${name}", and whoever has the name can read them: say "keep" if it is the same person, else "delete", or take another name`, { param: 'conversations' });
     await store.add(name, role, password, conversations);
@@ -63,7 +63,7 @@ export const userChange: Route = {
   body: changeSchema,
   answers: { 'application/json': usersSchema },
   async answer(c, { identity: { store } }) {
-    const name = c.req.param('name')!, { role } = await readBody(c.req.raw, changeSchema, largest);
+    const name = c.req.param('name')!, { role } = await readBody(c, changeSchema, largest);
     notOneself(c.get('user'), name);
     store.setRole(name, role);
     return c.json(listed(store));
@@ -93,7 +93,7 @@ export const keyAdd: Route = {
   body: keyAddSchema,
   answers: { 'application/json': keySchema },
   async answer(c, { identity: { store } }) {
-    const { label } = await readBody(c.req.raw, keyAddSchema, largest);
+    const { label } = await readBody(c, keyAddSchema, largest);
     return c.json(store.addKey(c.req.param('name')!, label) satisfies NewKey, 200, { 'Cache-Control': 'no-store' });
   },
 };
