@@ -20,9 +20,9 @@ export async function benchLoad(name: string, { threads, python, rounds, place }
       llama_cpp: () => child(process.execPath, [theirs, gguf, String(threads), llamaFolder]),
       ...(python !== undefined && { transformers: () => child(python, [torch, folder, String(threads)]) }),
     };
-    const results: Record<string, Loaded[]> = {};
-    for (let round = -1; round < rounds; round++) for (const [who, load] of Object.entries(contestants)) { // the first round fills the page cache
-      const loaded = load();
+    const results: Record<string, Loaded[]> = {}, turns = Object.entries(contestants);
+    for (let round = -1; round < rounds; round++) for (let i = 0; i < turns.length; i++) { // the first round fills the page cache; whoever goes first changes
+      const [who, load] = turns[(i + Math.max(0, round)) % turns.length]!, loaded = load();
       if (round >= 0) (results[who] ??= []).push(loaded);
     }
     const summary = Object.fromEntries(Object.entries(results).map(([who, all]) => [who, {

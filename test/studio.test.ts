@@ -7,7 +7,6 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -16,10 +15,10 @@ import { takeClaim } from '../src/ledger/claim.ts';
 import { temporaryHome } from '../src/ledger/testing/sample-run.ts';
 import { exportGguf } from '../src/models/export-gguf.ts';
 import { openExportSource } from '../src/models/export-source.ts';
-import { openBrowser } from './browser.ts';
+import { openBrowser, violations } from './browser.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url)), home = temporaryHome();
-const main = join(root, 'src/cli/main.ts'), axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const main = join(root, 'src/cli/main.ts');
 let server: ChildProcess, url: string, browser: Browser, context: BrowserContext, page: Page;
 const noise: string[] = [], outside: string[] = [];
 
@@ -69,15 +68,6 @@ function listen(on: Page): void {
   on.on('pageerror', (error) => noise.push(error.message));
   on.on('request', (request) => { if (!request.url().startsWith(url) && !request.url().startsWith('data:')) outside.push(request.url()); });
   on.setDefaultTimeout(20_000);
-}
-
-async function violations(on: Page): Promise<string[]> {
-  await on.evaluate(readFileSync(axe, 'utf8'));
-  return on.evaluate(async () => {
-    type Found = { violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] };
-    const { violations: found } = await (globalThis as unknown as { axe: { run(where: unknown, how: object): Promise<Found> } }).axe.run((globalThis as unknown as { document: unknown }).document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] });
-    return found.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 200)} ${n.failureSummary ?? ''}`));
-  });
 }
 
 const text = (selector: string): Promise<string> => page.locator(selector).first().innerText();

@@ -13,7 +13,7 @@ import { Audit, type AuditRecord, auditFolder, purgeAudit } from '../src/serving
 import { routes } from '../src/serving/routes/index.ts';
 import { chatsFolder, requireOwner } from '../src/serving/user.ts';
 import { UserStore } from '../src/serving/users/user-store.ts';
-import { openBrowser } from './browser.ts';
+import { openBrowser, violations } from './browser.ts';
 import { tiefsuche } from './interrupted-run.ts';
 import { recordsIn } from './serving-process.ts';
 
@@ -118,6 +118,8 @@ test('the page asks who one is, and shows a user the chat alone', async () => {
   try {
     const page = await browser.newPage({ locale: 'en-GB' });
     await page.goto(url);
+    await page.getByLabel('Name').waitFor();
+    assert.deepEqual(await violations(page), [], 'login');
     await page.getByLabel('Name').fill('bert');
     await page.getByLabel('Password').fill('not the password');
     await page.getByRole('button', { name: 'Log in' }).click();
@@ -221,6 +223,7 @@ test('the pages of operators: users with their keys, the record with its sums, a
     await card('dora').getByRole('combobox').selectOption('operator');
     await card('dora').getByRole('button', { name: 'New key for dora' }).click();
     await card('dora').getByLabel('What is it for?').fill('notebook');
+    assert.deepEqual(await violations(page), [], 'users');
     await card('dora').getByRole('button', { name: 'Make the key' }).click();
     const key = await card('dora').locator('.new-key code').innerText();
     assert.equal((await ask('/api/session', { headers: bearer(key) })).body.user!.role, 'operator');
@@ -258,6 +261,7 @@ test('the pages of operators: users with their keys, the record with its sums, a
     await page.getByRole('region', { name: 'Answers' }).getByRole('row').nth(2).waitFor({ state: 'detached' });
     assert.match(await page.getByRole('region', { name: 'Answers' }).innerText(), /bert\s+old\s+by itself\s+1,000\s+2,000\s+500\s+10 s\s+3\.6 kJ/);
     assert.doesNotMatch(await page.content(), /a secret/);
+    assert.deepEqual(await violations(page), [], 'records');
     await page.getByLabel('All days before').fill('2020-02-03');
     await page.getByText('There are none.').waitFor();
     await page.getByLabel('All days before').fill('2020-02-04');

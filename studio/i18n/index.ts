@@ -26,7 +26,7 @@ export function t(key: WordKey, values: Readonly<Record<string, string | number>
 /** What went wrong, in the reader's language where it has words for it, else as the server said it. */
 export function reasonOf(error: unknown): string {
   const { message, code = '' } = error as { message: string; code?: string }, key = `error.${code}`;
-  return key in en ? t(key as WordKey) : message;
+  return key in en ? t(key as WordKey, { said: message }) : message;
 }
 
 export const number = (x: number, digits = 0): string => new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(x);
