@@ -22,7 +22,9 @@ export interface Sequence {
   done: boolean;
   /** Called when it gets a place, with the number of tokens that were in the cache already. */
   begun(cached: number): void;
-  /** Logits behind the last id: appends the next one, or sets `done`. The array is used again afterwards. */
+  /** How many of the highest logits decide the next token; null, or not said: all may matter. */
+  candidates?(): number | null;
+  /** Logits behind the last id: appends the next one, or sets `done`. Those beyond the `candidates` may be −∞. The array is used again afterwards. */
   choose(logits: Float32Array): void;
   /** Instead of choosing: takes the states of all ids after the final norm, (count, C) as they are read, and sets `done` behind the last. */
   readonly take?: (states: Float32Array) => void;

@@ -74,6 +74,13 @@ export class Choice implements Sequence {
     this.cached = cached;
   }
 
+  candidates(): number | null {
+    const { topLogprobs, sampling: { temperature, topK, bias, frequencyPenalty, presencePenalty } } = this.request;
+    if (topLogprobs !== null || bias.length > 0 || frequencyPenalty !== 0 || presencePenalty !== 0 || this.steering?.active) return null;
+    const kept = temperature === 0 ? 1 : topK;
+    return kept === 0 ? null : kept + (this.answerMustFollow ? this.ends.size : 0);
+  }
+
   choose(logits: Float32Array): void {
     if (this.firstToken === 0) {
       this.firstToken = seconds();
