@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 
 namespace ts {
 
@@ -16,9 +17,14 @@ struct Command {
 
   float* f(int i) const { return static_cast<float*>(t[i]); }
   int32_t* i32(int i) const { return static_cast<int32_t*>(t[i]); }
-  int64_t dim(int i) const { return static_cast<int64_t>(a[i]); }
-  float scalar(int i) const { return static_cast<float>(a[i]); }
-  bool flag(int i) const { return a[i] != 0; }
+  int64_t dim(int i) const { return static_cast<int64_t>(at(i)); }
+  float scalar(int i) const { return static_cast<float>(at(i)); }
+  bool flag(int i) const { return at(i) != 0; }
+  /** One that was left out is whatever lies behind the others: refused, not read. */
+  double at(int i) const {
+    if (__builtin_expect(i >= attributes, 0)) throw std::out_of_range("a kernel was given too few attributes");
+    return a[i];
+  }
 };
 
 using Kernel = void (*)(Pool&, const Command&);

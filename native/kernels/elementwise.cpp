@@ -16,7 +16,7 @@ void axpby(Pool& pool, const Command& c) {
   const float* x = c.f(0);
   float* y = c.f(1);
   const V16 alpha = broadcast(c.scalar(1)), beta = broadcast(c.scalar(2));
-  if (c.a[2] == 0) {
+  if (c.at(2) == 0) {
     parallelAlong(pool, c.dim(0), [=](int64_t i, auto lanes) TS_LAMBDA { lanes.store(y + i, alpha * lanes.load(x + i)); });
   } else {
     parallelAlong(pool, c.dim(0), [=](int64_t i, auto lanes) TS_LAMBDA { lanes.store(y + i, fma(alpha, lanes.load(x + i), beta * lanes.load(y + i))); });

@@ -17,7 +17,7 @@ struct Rows {
   const int64_t V = c.dim(2);
   const float temperature = c.scalar(4);
   const bool policy = c.flag(5);
-  const float lowest = static_cast<float>(1 - c.a[6]), highest = static_cast<float>(1 + c.a[7]);
+  const float lowest = static_cast<float>(1 - c.at(6)), highest = static_cast<float>(1 + c.at(7));
   const int32_t *targets = c.i32(2), *starts = c.i32(5), *ids = c.i32(6);
   const float *coefficients = c.f(3), *old = c.f(4), *reference = c.f(12);
   const float divergence = c.scalar(13);

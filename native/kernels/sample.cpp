@@ -154,15 +154,15 @@ void sampleRow(Pool& pool, int thread, const Command& c, int64_t b) {
   const int64_t V = c.dim(1), maxNew = c.dim(2), cap = c.dim(10);
   int32_t *token = c.i32(1), *seq = c.i32(2), *pos = c.i32(3), *count = c.i32(9);
   if (seq[b] < 0 || count[b] >= maxNew) return;
-  const bool greedy = c.a[4] == 0;
-  const Cut cut = greedy ? Cut{0, 1, 0} : Cut{c.dim(5), c.a[6], c.scalar(7)};
+  const bool greedy = c.at(4) == 0;
+  const Cut cut = greedy ? Cut{0, 1, 0} : Cut{c.dim(5), c.at(6), c.scalar(7)};
   const int64_t padded = ceilDiv(V, 16) * 16;
   float* z = static_cast<float*>(pool.threadScratch(thread, 2 * padded * sizeof(float), 0));
   float* e = z + padded;
   temper(c.f(0) + b * V, z, V, greedy ? 1.0f : c.scalar(4));
   if (cut.any()) keep(z, e, V, cut, static_cast<uint64_t*>(pool.threadScratch(thread, V * sizeof(uint64_t), 1)));
   const Softmax row = softmax(z, e, V);
-  const auto word = [&] { return randomWord(static_cast<uint32_t>(c.a[8]), static_cast<uint32_t>(c.a[9]), c.i32(5)[b], pos[b]); };
+  const auto word = [&] { return randomWord(static_cast<uint32_t>(c.at(8)), static_cast<uint32_t>(c.at(9)), c.i32(5)[b], pos[b]); };
   const int64_t id = greedy ? argmax(z, V) : draw(z, e, V, row.total, word());
 
   const int64_t at = b * maxNew + count[b];

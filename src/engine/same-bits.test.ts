@@ -37,7 +37,7 @@ const large: readonly KernelCase[] = ([
   ['embedding', [600, 50, 200], [range(600, (t) => (t * t) % 50), 50 * 200, 600 * 200]],
   ['embeddingBackward', [600, 50, 200], [range(600, (t) => (t * t) % 50), 600 * 200, 50 * 200]],
   ['gatherRowsBackward', [300, 200, 200, 600, 0], [300 * 200, range(300, (i) => 599 - 2 * i), 600 * 200]],
-  ['crossEntropy', [150, 33, 1100, 64, 0.7, 1, 0.2, 0.28, 33, 33, 1, 1, 1, 0.04, 0],
+  ['crossEntropy', [150, 33, 1100, 64, 0.7, 1, 0.2, 0.28, 33, 33, 1, 1, 1, 0.04, 0, 1],
     [150 * 33, 1100 * 33, range(150, (r) => r * 7), 150, new Float32Array(150).fill(-7), null, null, 150, 150, 150, 150 * 33, 1100 * 33, new Float32Array(150).fill(-6.8), 64 * 1100]],
   ...[0, 1].map((softmax) => ['moeRoute', [900, 40, 6, 4, 2, 1, 2.5, softmax, softmax, 2 - softmax], [900 * 40, 40, range(5400, () => 0), 5400, 900 * 40]] as const),
   ['moeBalance', [4, 40, 6, 0.01], [{ positive: 900 * 40 }, Int32Array.from([0, 300, 301, 700, 900]), 4, 900 * 40]],
@@ -90,6 +90,11 @@ else if (nativeBuilt()) {
       const numbers = Array.from(expected[i]!), largest = numbers.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-3);
       numbers.forEach((x, j) => assert.ok(Math.abs(got[i]![j]! - x) <= 1e-4 * largest, `tensor ${i}, entry ${j}: ${got[i]![j]}, expected ${x}`));
     }
+  });
+
+  test('a kernel that is given too few attributes says so, and reads nothing that is not its own', async () => {
+    const [c] = large;
+    await assert.rejects(runCase(new CpuBackend(), { ...c!, attributes: c!.attributes.slice(0, -1) }), /too few attributes/);
   });
 
   const { isas } = (createRequire(import.meta.url)('../../build/tiefsuche.node') as { info(): { isas: string[] } }).info();
