@@ -14,7 +14,7 @@ const stageNames: Readonly<Record<string, string>> = { sft: 'reading demonstrati
 
 /** Prints events as they come; all on stderr, so that a report on stdout stays alone. */
 export function trainingView(): (event: TrainEvent) => void {
-  let progress: Progress | null = null, before: Evaluation | null = null, reinforced = false;
+  let progress: Progress | null = null, answers: Progress | null = null, before: Evaluation | null = null, reinforced = false;
   const done = (): void => { progress?.finish(); progress = null; };
   return (event) => {
     switch (event.type) {
@@ -36,7 +36,13 @@ export function trainingView(): (event: TrainEvent) => void {
           : `reward ${Number(reward).toFixed(2)} · length ${Number(row['length']).toFixed(0)} · no signal ${percent(Number(row['dead_groups']))} · ${si(Number(row['tokens_per_s']))} tokens/s`);
         break;
       }
+      case 'answers':
+        answers ??= openProgress({ label: 'measuring', total: event.total, unit: 'answers' });
+        answers.update(event.done);
+        break;
       case 'evaluation': {
+        answers?.finish();
+        answers = null;
         if (event.label === 'between') {
           progress?.finish(err.dim(`  step ${event.step}: ${familyLine(event.evaluation)}`));
           break;

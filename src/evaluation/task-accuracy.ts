@@ -35,6 +35,8 @@ export interface AccuracyOptions {
   /** Puts an empty thought in front of the answer. */
   readonly withoutThinking?: boolean;
   readonly cancel?: { readonly cancelled: boolean };
+  /** Called with each finished answer. */
+  readonly onAnswer?: (done: number, total: number) => void;
 }
 
 /** The most likely token, always. */
@@ -49,8 +51,9 @@ export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mi
   const longest = Math.max(...prompts.map((p) => p.length));
   if (longest >= rollout.maxTokens) throw new TiefsucheError('INPUT', `a prompt of ${longest} tokens leaves no room for an answer: there are ${rollout.maxTokens} positions`, { hint: 'Raise evaluation.max_prompt_tokens in the recipe, or shorten the prompts; `tiefsuche data inspect` shows their lengths.' });
   await rollout.refresh();
+  let done = 0;
   const completions = await rollout.generate(prompts.map((prompt) => ({ prompt, maxNew: roomFor(prompt, rollout, options.maxNew), streams: [0] })), {
-    stops: stopIds(language), settings: evaluationSampler, ...(options.cancel && { cancel: options.cancel }),
+    stops: stopIds(language), settings: evaluationSampler, ...(options.cancel && { cancel: options.cancel }), onCompletion: () => options.onAnswer?.(++done, drawn.length),
   });
   language.model.unpack();
   const answers = drawn.map(({ problem, task }, i): Answer => {

@@ -35,7 +35,7 @@ export interface Evaluation {
   readonly families: readonly FamilyAccuracy[];
 }
 
-export async function evaluate(language: LanguageModel, rollout: Rollout, settings: EvaluationSettings, { folder, ...options }: { folder: string; n: number; withoutThinking?: boolean; cancel?: { readonly cancelled: boolean } }): Promise<Evaluation> {
+export async function evaluate(language: LanguageModel, rollout: Rollout, settings: EvaluationSettings, { folder, ...options }: { folder: string; n: number; withoutThinking?: boolean; cancel?: { readonly cancelled: boolean }; onAnswer?: (done: number, total: number) => void }): Promise<Evaluation> {
   const families = await taskAccuracy(language, rollout, await withFiles(settings.problems!, folder), { seed: settings.seed, maxNew: settings.max_new_tokens, ...options });
   return { mean: families.reduce((s, f) => s + f.accuracy, 0) / families.length, families };
 }

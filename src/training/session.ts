@@ -163,7 +163,7 @@ export class Session {
     const { run, recipe } = this.place, { step } = this.position, record = this.record!;
     record.tick('train');
     const rollout = this.rollout(this.plan!.evaluation), before = rollout.flops;
-    const evaluation = await evaluate(this.language!, rollout, recipe.evaluation, { n, folder: this.place.folder, cancel: this.cancel, withoutThinking: label === 'after_without_thinking' });
+    const evaluation = await evaluate(this.language!, rollout, recipe.evaluation, { n, folder: this.place.folder, cancel: this.cancel, withoutThinking: label === 'after_without_thinking', onAnswer: (done, total) => this.emit({ type: 'answers', done, total }) });
     record.add({ sampled: tokensSampled(evaluation), flop: { sampling: rollout.flops - before } });
     const result = this.evaluations[key] = resultOf(evaluation, step);
     this.unsaved = true;

@@ -25,6 +25,7 @@ export type TrainEvent =
   | { readonly type: 'start'; readonly run: RunFolder; readonly recipe: TrainingRecipe; readonly parameters: number; readonly resumedFrom: number | null; readonly totalSteps: number }
   | { readonly type: 'stage'; readonly index: number; readonly method: string; readonly steps: number }
   | { readonly type: 'step'; readonly step: number; readonly stage: number; readonly method: string; readonly stageStep: number; readonly stageSteps: number; readonly row: MetricsRow }
+  | { readonly type: 'answers'; /** Of an evaluation that is going on. */ readonly done: number; readonly total: number }
   | { readonly type: 'evaluation'; readonly step: number; readonly label: EvaluationLabel; readonly evaluation: Evaluation }
   | { readonly type: 'checkpoint'; readonly step: number; readonly sha256: string };
 

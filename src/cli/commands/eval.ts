@@ -10,6 +10,7 @@ import { taskNamed, tasks } from '../../reasoning/tasks/index.ts';
 import { resolveModelPath } from '../../models/model-path.ts';
 import type { Command } from '../command.ts';
 import { adapterOption, cacheOption, precisionOption, wholeNumber } from '../option-values.ts';
+import { openProgress } from '../progress.ts';
 import { chosenModel } from './chat.ts';
 
 export const evaluate: Command = {
@@ -40,7 +41,9 @@ export const evaluate: Command = {
     const arena = new Arena(backend);
     const rollout = new Rollout(language.model, arena, { maxRows: Math.min(n, 64), cache, maxTokens: Math.min(language.model.maxPositions, maxTokens + 256) });
     const mix = { tasks: [{ task: taskNamed(task).name, difficulty, weight: 1 }], languages: code ? [code] : ['de', 'en'] as ('de' | 'en')[] };
-    const [result] = await taskAccuracy(language, rollout, mix, { n, seed, maxNew: maxTokens, withoutThinking: withoutThinking ?? false });
+    const progress = openProgress({ label: task, total: n, unit: 'answers' });
+    const [result] = await taskAccuracy(language, rollout, mix, { n, seed, maxNew: maxTokens, withoutThinking: withoutThinking ?? false, onAnswer: (done) => progress.update(done) });
+    progress.finish();
     const { accuracy, interval } = result!;
     if (json) terminal.print(JSON.stringify({ task, accuracy, n, interval }));
     else terminal.print(`${task}: ${(100 * accuracy).toFixed(1)} % of ${n} (95 % interval ${(100 * interval[0]).toFixed(1)} to ${(100 * interval[1]).toFixed(1)})`);

@@ -32,6 +32,6 @@ export const start: Command = {
       const { openStudio } = await import('../open-studio.ts');
       return openStudio({ run, recipe, port: Number(options['port']), json }, terminal);
     }
-    await trainQuickstart(run, recipe, { ...context, json });
+    if (!await trainQuickstart(run, recipe, { ...context, json }) && !json) terminal.print(`the run "${run}" is finished: tiefsuche start opens the studio, tiefsuche chat ${run} talks with it`);
   },
 };
