@@ -7,8 +7,8 @@ import type { LanguageModel } from '../models/language-model.ts';
 import { stopIds } from '../models/language-model.ts';
 import { type ProblemMix, drawFrom, problemPrompt } from '../reasoning/problems.ts';
 import { type Rollout, roomFor } from '../reasoning/rollout.ts';
-import { noThinking, reward, thinkClose, thinkOpen, splitThought } from '../reasoning/thinking.ts';
-import { opensThought } from '../reasoning/thinking-models.ts';
+import { noThinking, reward, splitThought } from '../reasoning/thinking.ts';
+import { thoughtPlace } from '../reasoning/thinking-models.ts';
 import { wilson } from './interval.ts';
 
 export interface Answer {
@@ -44,8 +44,8 @@ export const evaluationSampler: SamplerSettings = { temperature: 0, topK: 0, top
 
 /** Rows at a time: rollouts enter as others leave. */
 export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mix: ProblemMix, options: AccuracyOptions): Promise<FamilyAccuracy[]> {
-  const { tokenizer } = language, inside = opensThought(language), thinks = inside || tokenizer.encode(thinkOpen).length === 1; // other models answer as they are
-  const forced = options.withoutThinking && thinks ? tokenizer.encode(inside ? thinkClose : noThinking) : new Int32Array(0);
+  const { tokenizer } = language, place = thoughtPlace(language), { inside, tags } = place, thinks = inside || tokenizer.encode(tags.open).length === 1; // other models answer as they are
+  const forced = options.withoutThinking && thinks ? tokenizer.encode(inside ? tags.close : noThinking(tags)) : new Int32Array(0);
   const drawn = mix.tasks.flatMap((_, family) => Array.from({ length: options.n }, (__, i) => drawFrom(mix, family, options.seed, i, 'test')));
   const prompts = drawn.map(({ problem }) => Int32Array.from([...problemPrompt(language, problem), ...forced]));
   const longest = Math.max(...prompts.map((p) => p.length));
@@ -59,8 +59,8 @@ export async function taskAccuracy(language: LanguageModel, rollout: Rollout, mi
   const answers = drawn.map(({ problem, task }, i): Answer => {
     const c = completions[i]![0]!, ended = c.finish === 'stop';
     const text = tokenizer.decode([...forced, ...(ended ? c.tokens.subarray(0, -1) : c.tokens)]);
-    const { thinking, content } = splitThought(text, { inside });
-    return { prompt: problem.prompt, expected: problem.answer, thinking, content, right: ended && reward(task, problem, text, { thinks, inside }) === 1, tokens: c.tokens.length };
+    const { thinking, content } = splitThought(text, place);
+    return { prompt: problem.prompt, expected: problem.answer, thinking, content, right: ended && reward(task, problem, text, { thinks, ...place }) === 1, tokens: c.tokens.length };
   });
   return mix.tasks.map(({ task }, family) => {
     const own = answers.slice(family * options.n, (family + 1) * options.n), right = own.filter((a) => a.right).length;

@@ -7,7 +7,7 @@ import { type LanguageModel, promptIds, stopIds } from '../models/language-model
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { type Completion, Rollout } from './rollout.ts';
 import { type Thought, ThoughtSplitter, splitThought } from './thinking.ts';
-import { opensThought } from './thinking-models.ts';
+import { opensThought, tagsOf } from './thinking-models.ts';
 
 export interface GenerateSettings {
   readonly maxTokens: number;
@@ -47,7 +47,7 @@ export class Answerer {
     const { tokenizer, model } = this.language;
     const room = model.maxPositions - prompt.length + 1, maxNew = Math.min(settings.maxTokens, Math.max(room, 1));
     const rollout = await this.rolloutFor(prompt.length + maxNew);
-    const stops = stopIds(this.language), stream = tokenizer.stream({ skipSpecial: false }), splitter = new ThoughtSplitter({ inside });
+    const stops = stopIds(this.language), stream = tokenizer.stream({ skipSpecial: false }), tags = tagsOf(this.language), splitter = new ThoughtSplitter({ inside, tags });
     const [[completion]] = await rollout.generate([{ prompt, maxNew, streams: [0] }], {
       stops, settings: settings.sampler, ...(settings.cancel && { cancel: settings.cancel }),
       onTokens: (_, __, ids) => {
@@ -58,7 +58,7 @@ export class Answerer {
     settings.onText?.(splitter.push(stream.flush()));
     settings.onText?.(splitter.end());
     const ids = completion.finish === 'stop' ? completion.tokens.subarray(0, -1) : completion.tokens;
-    return { ...splitThought(tokenizer.decode(ids), { inside }), promptTokens: prompt.length, completion };
+    return { ...splitThought(tokenizer.decode(ids), { inside, tags }), promptTokens: prompt.length, completion };
   }
 
   private async rolloutFor(tokens: number): Promise<Rollout> {

@@ -4,8 +4,8 @@
 import { type TextSide, promptIds, stopIds } from '../models/language-model.ts';
 import { RandomStream } from '../engine/random.ts';
 import { type Asked, type Language, type Problem, type Split, type Task, taskNamed } from './tasks/index.ts';
-import { formatThought, thinkClose, thinkOpen } from './thinking.ts';
-import { opensThought } from './thinking-models.ts';
+import { formatThought } from './thinking.ts';
+import { thoughtPlace } from './thinking-models.ts';
 
 export interface ProblemMix {
   readonly tasks: readonly { readonly task: string; readonly difficulty?: number | undefined; readonly weight: number; /** The task itself, where it is not one of ours. */ readonly source?: Task }[];
@@ -47,7 +47,7 @@ export function longestPrompt(text: TextSide, mix: ProblemMix, seed: number, spl
 export function demonstration(text: TextSide, { problem, task, random }: Drawn, inHead = 0): { ids: Int32Array; from: number } {
   const manner = inHead > 0 && random.chance(inHead) ? 'head' : 'paper';
   const prompt = problemPrompt(text, problem), { thinking, answer } = task.solve(problem, random, manner);
-  const inside = opensThought(text), whole = task.thinks === false ? (inside ? thinkClose : '') + answer : formatThought(thinking, answer);
-  const completion = text.tokenizer.encode(inside && task.thinks !== false ? whole.slice(thinkOpen.length) : whole);
+  const { inside, tags } = thoughtPlace(text), whole = task.thinks === false ? (inside ? tags.close : '') + answer : formatThought(thinking, answer, tags);
+  const completion = text.tokenizer.encode(inside && task.thinks !== false ? whole.slice(tags.open.length) : whole);
   return { ids: Int32Array.from([...prompt, ...completion, stopIds(text)[0]!]), from: prompt.length };
 }

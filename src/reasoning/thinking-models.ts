@@ -1,18 +1,25 @@
-// Which models think, and where their answers begin.
+// Which models think, by which tags, and where their answers begin.
 
 import type { TextSide } from '../models/language-model.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
-import { thinkOpen } from './thinking.ts';
+import { type ThinkTags, type ThoughtPlace, knownTags } from './thinking.ts';
+
+/** What a model's thoughts are marked by: the tags its template names, else `<think>`. */
+export const tagsOf = ({ chatTemplate = '' }: Pick<TextSide, 'chatTemplate'>): ThinkTags => knownTags.find(({ open }) => chatTemplate.includes(open)) ?? knownTags[0];
 
 /** Whether a model was made to think: its template or its tokens know the tags. */
-export function thinks({ tokenizer, chatTemplate }: Pick<TextSide, 'tokenizer' | 'chatTemplate'>): boolean {
-  return (chatTemplate ?? '').includes(thinkOpen) || tokenizer.tokenToId(thinkOpen) !== undefined;
+export function thinks(text: Pick<TextSide, 'tokenizer' | 'chatTemplate'>): boolean {
+  const { open } = tagsOf(text);
+  return (text.chatTemplate ?? '').includes(open) || text.tokenizer.tokenToId(open) !== undefined;
 }
 
 /** Whether a rendered prompt ends in the tag that opens a thought. */
-export const endsInThought = (prompt: string): boolean => prompt.slice(-64).trimEnd().endsWith(thinkOpen);
+export const endsInThought = (prompt: string, { open }: ThinkTags): boolean => prompt.slice(-64).trimEnd().endsWith(open);
 
 /** Whether the template opens the thought itself (DeepSeek R1's): what the model writes then begins inside it. */
-export function opensThought({ template }: Pick<TextSide, 'template'>, messages: readonly ChatMessage[] = [{ role: 'user', content: '?' }], variables: Readonly<Record<string, unknown>> = {}): boolean {
-  return template !== null && endsInThought(template.render(messages, { addGenerationPrompt: true, variables }));
+export function opensThought(text: Pick<TextSide, 'template' | 'chatTemplate'>, messages: readonly ChatMessage[] = [{ role: 'user', content: '?' }], variables: Readonly<Record<string, unknown>> = {}): boolean {
+  return text.template !== null && endsInThought(text.template.render(messages, { addGenerationPrompt: true, variables }), tagsOf(text));
 }
+
+/** Where the answers of a model begin, and its tags. */
+export const thoughtPlace = (text: Pick<TextSide, 'template' | 'chatTemplate'>): Required<ThoughtPlace> => ({ inside: opensThought(text), tags: tagsOf(text) });

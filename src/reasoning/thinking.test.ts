@@ -59,7 +59,7 @@ test('the reward asks for a closed thought and a right answer behind it', () => 
   const problem = task.generate({ seed: 1, index: 0, difficulty: 1, language: 'en', split: 'train' });
   const { thinking, answer } = task.solve(problem, new RandomStream(1));
   assert.equal(reward(task, problem, formatThought(thinking, answer)), 1);
-  assert.equal(reward(task, problem, noThinking + answer), 1);
+  assert.equal(reward(task, problem, noThinking() + answer), 1);
   assert.equal(reward(task, problem, `${thinking}</think>${answer}`, { inside: true }), 1);
   assert.equal(reward(task, problem, formatThought(thinking, `${answer}0`)), 0);
   assert.equal(reward(task, problem, formatThought(thinking, ' ')), 0);

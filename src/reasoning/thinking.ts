@@ -1,4 +1,5 @@
 // The one format of thinking, in training and in chat:   prompt → <think>thinking</think>answer
+// Some open models write other tags; theirs are `knownTags`, and a model's own are found by thinking-models.ts.
 // An empty thought put after the prompt (`noThinking`) makes a model answer at once. Models whose template ends in
 // `<think>` begin inside the thought (`inside`). White space directly behind a tag belongs to the format, not the text.
 
@@ -6,8 +7,14 @@ import type { Problem, Task } from './tasks/task.ts';
 
 export const thinkOpen = '<think>';
 export const thinkClose = '</think>';
+
+export interface ThinkTags { readonly open: string; readonly close: string }
+/** DeepSeek, Qwen, GLM, SmolLM3 and ours; then Mistral's and Seed-OSS's. */
+export const knownTags: readonly [ThinkTags, ...ThinkTags[]] = [{ open: thinkOpen, close: thinkClose }, { open: '[THINK]', close: '[/THINK]' }, { open: '<seed:think>', close: '</seed:think>' }];
+const [usual] = knownTags;
+
 /** Put after a prompt, it forces an answer without thinking. */
-export const noThinking: string = thinkOpen + thinkClose;
+export const noThinking = ({ open, close }: ThinkTags = usual): string => open + close;
 
 export interface Thought {
   readonly thinking: string;
@@ -16,12 +23,15 @@ export interface Thought {
   readonly closed: boolean;
 }
 
-export function formatThought(thinking: string, answer: string): string {
-  return thinkOpen + thinking + thinkClose + answer;
+export function formatThought(thinking: string, answer: string, { open, close }: ThinkTags = usual): string {
+  return open + thinking + close + answer;
 }
 
+/** Where a completion begins, and what a thought is marked by. */
+export interface ThoughtPlace { readonly inside?: boolean; readonly tags?: ThinkTags }
+
 /** Takes a whole completion apart. A text without `<think>` at its beginning is content only. */
-export function splitThought(text: string, options: { inside?: boolean } = {}): Thought {
+export function splitThought(text: string, options: ThoughtPlace = {}): Thought {
   const splitter = new ThoughtSplitter(options);
   const body = splitter.push(text);
   const rest = splitter.end();
@@ -48,8 +58,10 @@ export class ThoughtSplitter {
   private place: 'start' | 'thinking' | 'content';
   private held = '';          // may still turn out to be a tag
   private afterTag: boolean;  // white space here is dropped
+  private readonly tags: ThinkTags;
 
-  constructor({ inside = false }: { inside?: boolean } = {}) {
+  constructor({ inside = false, tags = usual }: ThoughtPlace = {}) {
+    this.tags = tags;
     this.place = inside ? 'thinking' : 'start';
     this.afterTag = inside;
   }
@@ -61,8 +73,8 @@ export class ThoughtSplitter {
 
   /** What of this piece would stand behind the tag that closes the thought; null: the thought would go on. */
   behindClose(piece: string): string | null {
-    const text = this.held + piece, at = this.place === 'thinking' ? text.indexOf(thinkClose) : -1;
-    return at < 0 ? null : text.slice(at + thinkClose.length).trimStart();
+    const text = this.held + piece, at = this.place === 'thinking' ? text.indexOf(this.tags.close) : -1;
+    return at < 0 ? null : text.slice(at + this.tags.close.length).trimStart();
   }
 
   push(piece: string): { thinking: string; content: string } {
@@ -70,12 +82,12 @@ export class ThoughtSplitter {
     this.held += piece;
     if (this.place === 'start') this.open();
     if (this.place === 'thinking') {
-      const end = this.held.indexOf(thinkClose);
+      const { close } = this.tags, end = this.held.indexOf(close);
       if (end < 0) {
-        news.thinking = this.take(this.held.length - openEnd(this.held, thinkClose));
+        news.thinking = this.take(this.held.length - openEnd(this.held, close));
       } else {
         news.thinking = this.take(end);
-        this.held = this.held.slice(thinkClose.length);
+        this.held = this.held.slice(close.length);
         this.place = 'content';
         this.closed = this.afterTag = true;
       }
@@ -91,12 +103,12 @@ export class ThoughtSplitter {
   }
 
   private open(): void {
-    const text = this.held.trimStart();
-    if (text.startsWith(thinkOpen)) {
-      this.held = text.slice(thinkOpen.length);
+    const text = this.held.trimStart(), { open } = this.tags;
+    if (text.startsWith(open)) {
+      this.held = text.slice(open.length);
       this.place = 'thinking';
       this.afterTag = true;
-    } else if (!thinkOpen.startsWith(text)) {
+    } else if (!open.startsWith(text)) {
       this.place = 'content';
     }
   }
@@ -113,7 +125,7 @@ export class ThoughtSplitter {
 }
 
 /** 1 for a closed thought with a right answer behind it, else 0. A task or model (`thinks: false`) may do without the thought, and a task may give a part. */
-export function reward(task: Task, problem: Problem, completion: string, options: { inside?: boolean; thinks?: boolean } = {}): number {
+export function reward(task: Task, problem: Problem, completion: string, options: ThoughtPlace & { readonly thinks?: boolean } = {}): number {
   const { content, closed } = splitThought(completion, options);
   const complete = task.thinks === false || ((closed || options.thinks === false) && content.trim() !== '');
   if (!complete) return 0;

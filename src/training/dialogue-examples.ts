@@ -7,8 +7,7 @@
 
 import { TiefsucheError } from '../errors.ts';
 import { type TextSide, stopIds } from '../models/language-model.ts';
-import { thinkClose, thinkOpen } from '../reasoning/thinking.ts';
-import { endsInThought } from '../reasoning/thinking-models.ts';
+import { endsInThought, tagsOf } from '../reasoning/thinking-models.ts';
 import type { ChatMessage, ChatTemplate, MarkedText } from '../tokenizer/chat-template.ts';
 import type { Example } from './batches.ts';
 import type { Dialogue } from './dialogue.ts';
@@ -34,8 +33,8 @@ export function dialogueExamples(side: TextSide, dialogue: Dialogue, where: stri
     const before = prompt(i), whole = side.template?.render(messages.slice(0, i + 1), tools ? { tools } : {}) ?? '';
     const message = messages[i]!, thinking = thinkingOf(message), written = whole.startsWith(before) ? whole.slice(before.length) : '';
     if (written.includes(String(message.content).trim()) && written.includes(thinking.trim())) return written;
-    const begun = endsInThought(before); // the template opens the thought by itself
-    const thought = thinking === '' && !begun ? '' : `${begun ? '' : `${thinkOpen}\n`}${thinking}\n${thinkClose}\n\n`;
+    const { open, close } = tagsOf(side), begun = endsInThought(before, { open, close }); // the template opens the thought by itself
+    const thought = thinking === '' && !begun ? '' : `${begun ? '' : `${open}\n`}${thinking}\n${close}\n\n`;
     return thought + String(message.content);
   }
 

@@ -4,7 +4,7 @@
 // `reasoning`, `thinking`, or inline <think>…</think>, and becomes `reasoning_content`.
 
 import { TiefsucheError } from '../errors.ts';
-import { splitThought, thinkOpen } from '../reasoning/thinking.ts';
+import { knownTags, splitThought } from '../reasoning/thinking.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 
 export type DataForm = 'messages' | 'sharegpt' | 'prompt-completion' | 'alpaca' | 'question-answer' | 'text';
@@ -71,7 +71,8 @@ function answered(message: ChatMessage): ChatMessage {
   const given = [reasoning_content, reasoning, thinking].find((t): t is string => typeof t === 'string' && t !== '');
   if (given !== undefined) return { ...rest, role: message.role, reasoning_content: given };
   const content = String(message.content);
-  if (!content.startsWith(thinkOpen)) return { ...rest, role: message.role };
-  const thought = splitThought(content);
+  const tags = knownTags.find(({ open }) => content.startsWith(open));
+  if (!tags) return { ...rest, role: message.role };
+  const thought = splitThought(content, { tags });
   return { ...rest, role: message.role, content: thought.content, reasoning_content: thought.thinking };
 }

@@ -14,7 +14,7 @@ import { stopIds } from '../models/language-model.ts';
 import { type Drawn, drawProblem, longestPrompt, problemPrompt } from '../reasoning/problems.ts';
 import { roomFor } from '../reasoning/rollout.ts';
 import { reward } from '../reasoning/thinking.ts';
-import { opensThought } from '../reasoning/thinking-models.ts';
+import { thoughtPlace } from '../reasoning/thinking-models.ts';
 import { withFiles } from './file-task.ts';
 import type { Batch } from '../models/loss.ts';
 import { type Example, type Limits, emptyBatch, packBatches } from './batches.ts';
@@ -76,7 +76,7 @@ export const grpo = defineMethod({
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
     const schedule = scheduleOf(settings.schedule), data = await withFiles(settings.data, folder);
     const cut = settings.top_k > 0 || settings.top_p < 1 || settings.min_p > 0;
-    const longest = longestPrompt(language, data, seed, 'train'), inside = opensThought(language);
+    const longest = longestPrompt(language, data, seed, 'train'), place = thoughtPlace(language);
     const supportCap = cut ? settings.top_k || language.model.dims.vocab : 0, maxTokens = longest + settings.max_new_tokens, maxRows = settings.prompts * settings.samples;
     const sampler = { temperature: settings.temperature, topK: settings.top_k, topP: settings.top_p, minP: settings.min_p, seed };
     const rollout = makeRollout({ maxRows, maxTokens, supportCap });
@@ -110,7 +110,7 @@ export const grpo = defineMethod({
         language.model.unpack();
 
         const groups: Sampled[] = problems.map((drawn, i) => {
-          const rewards = completions[i]!.map((c) => (c.finish === 'stop' ? reward(drawn.task, drawn.problem, language.tokenizer.decode(c.tokens.subarray(0, -1)), { inside }) : 0));
+          const rewards = completions[i]!.map((c) => (c.finish === 'stop' ? reward(drawn.task, drawn.problem, language.tokenizer.decode(c.tokens.subarray(0, -1)), place) : 0));
           return { drawn, prompt: prompts[i]!, rewards, shaped: rewards.map((r, s) => r + overlongPunishment(completions[i]![s]!.tokens.length, settings.max_new_tokens, settings.overlong_margin)) };
         });
         const isDead = ({ shaped }: Sampled): boolean => shaped.every((r) => r === shaped[0]);

@@ -28,7 +28,7 @@ after(() => { own.model.close(); backend.close(); });
 
 test('templates that open the thought are known', () => {
   assert.deepEqual([opensThought(own), opensThought(opened), thinks(own), thinks(opened)], [false, true, true, true]);
-  assert.equal(opensThought({ template: null }), false);
+  assert.equal(opensThought({ template: null, chatTemplate: undefined }), false);
 });
 
 test('accuracy, thoughts and the control without thinking are the same either way', async () => {
@@ -65,7 +65,7 @@ test('demonstrations are the same ids; where a task does not think, the thought 
     writeFileSync(join(folder, 'a.jsonl'), `${JSON.stringify({ messages: [{ role: 'user', content: '2+2?' }, { role: 'assistant', content: '4' }], tools: [{ type: 'function', function: { name: 'Monday' } }] })}\n`);
     const source = await fileTask({ task: 'sums', file: 'a.jsonl' }, folder), drawn = drawFrom({ tasks: [{ task: 'sums', weight: 1, source }], languages: ['en'] }, 0, 1, 0, 'train');
     const { ids, from } = demonstration(opened, drawn);
-    assert.equal(opened.tokenizer.decode(ids.subarray(from - 1)), `${noThinking}4<|end|>`);
+    assert.equal(opened.tokenizer.decode(ids.subarray(from - 1)), `${noThinking()}4<|end|>`);
     const listing = compileChatTemplate("{% for tool in tools %}{{ tool['function']['name'] }}{% endfor %}");
     assert.equal(own.tokenizer.decode(problemPrompt({ ...own, template: listing }, drawn.problem)), 'Monday', 'functions of a row are in its prompt');
   } finally { rmSync(folder, { recursive: true, force: true }); }

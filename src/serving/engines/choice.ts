@@ -3,7 +3,8 @@
 // not end before it has more than white space. Times and energy are kept here too.
 
 import type { TextSide } from '../../models/language-model.ts';
-import { ThoughtSplitter, thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
+import { type ThinkTags, ThoughtSplitter } from '../../reasoning/thinking.ts';
+import { tagsOf } from '../../reasoning/thinking-models.ts';
 import type { StreamDecoder } from '../../tokenizer/stream-decoder.ts';
 import { CallFinder } from '../tools/call-finder.ts';
 import type { FunctionCall } from '../tools/tool-format.ts';
@@ -29,7 +30,8 @@ export class Choice implements Sequence {
   private readonly emit: (event: EngineEvent) => void;
   private readonly decoder: StreamDecoder;
   private readonly splitter: ThoughtSplitter;
-  private readonly tags = new TagRemover();
+  private readonly thinkTags: ThinkTags;
+  private readonly tags: TagRemover;
   private readonly stops: StopFinder;
   private readonly counts = new Map<number, number>();
   private readonly steering: Steering | null;
@@ -61,11 +63,13 @@ export class Choice implements Sequence {
     this.ends = ends;
     this.emit = emit;
     this.decoder = text.tokenizer.stream({ skipSpecial: false });
-    this.splitter = new ThoughtSplitter({ inside: prompt.inside });
+    const tags = this.thinkTags = tagsOf(text);
+    this.tags = new TagRemover(tags);
+    this.splitter = new ThoughtSplitter({ inside: prompt.inside, tags });
     this.stops = new StopFinder(request.stop);
     this.steering = rules && new Steering(rules);
     this.finder = rules?.tools ? new CallFinder(rules.tools.opening) : null;
-    this.opening = prompt.mayThink ? [...text.tokenizer.encode(thinkOpen)] : [];
+    this.opening = prompt.mayThink ? [...text.tokenizer.encode(tags.open)] : [];
   }
 
   begun(cached: number): void {
@@ -193,7 +197,7 @@ export class Choice implements Sequence {
   }
 
   private closeThought(): void {
-    const closing = [...this.text.tokenizer.encode(thinkClose)].slice(0, this.limit - this.ids.length);
+    const closing = [...this.text.tokenizer.encode(this.thinkTags.close)].slice(0, this.limit - this.ids.length);
     this.ended = 'budget';
     this.answerMustFollow = true;
     for (const id of closing) {

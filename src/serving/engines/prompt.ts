@@ -3,8 +3,8 @@
 // `<think>` (DeepSeek R1) makes the model begin inside its thought; where thinking is asked for, we put the tag there.
 
 import { type TextSide, stopIds } from '../../models/language-model.ts';
-import { noThinking, thinkClose, thinkOpen } from '../../reasoning/thinking.ts';
-import { endsInThought, thinks } from '../../reasoning/thinking-models.ts';
+import { noThinking } from '../../reasoning/thinking.ts';
+import { endsInThought, tagsOf, thinks } from '../../reasoning/thinking-models.ts';
 import { toolFormatOf } from '../tools/index.ts';
 import type { EngineRequest } from './engine.ts';
 
@@ -30,11 +30,11 @@ export function preparePrompt(text: TextSide, { messages: said, variables, think
   const { tokenizer, template } = text, messages = withTools(text, said, tools), enabled = thinking.budget === 0 ? false : thinking.enabled;
   const prompt = template ? template.render(messages, { addGenerationPrompt: true, ...(tools && { tools: tools.definitions }), variables: { ...variables, ...(enabled !== null && { enable_thinking: enabled }) } })
     : messages.map((m) => String(m.content ?? '')).join('\n');
-  const inside = endsInThought(prompt), closed = /<think>\s*<\/think>$/.test(prompt.slice(-64).trimEnd());
+  const tags = tagsOf(text), { open, close } = tags, tail = prompt.trimEnd(), inside = endsInThought(prompt, tags), closed = tail.endsWith(close) && endsInThought(tail.slice(0, -close.length), tags);
   const encode = (added: string): number[] => [...tokenizer.encode(prompt + added, { addSpecialTokens: !template })];
   if (!thinks(text) || enabled === null || closed) return { ids: encode(''), inside, closed, mayThink: thinks(text) && !inside && !closed };
-  if (enabled) return { ids: encode(inside ? '' : thinkOpen), inside: true, closed: false, mayThink: false };
-  return { ids: encode(inside ? thinkClose : noThinking), inside: false, closed: true, mayThink: false };
+  if (enabled) return { ids: encode(inside ? '' : open), inside: true, closed: false, mayThink: false };
+  return { ids: encode(inside ? close : noThinking(tags)), inside: false, closed: true, mayThink: false };
 }
 
 /**
