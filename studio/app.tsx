@@ -5,7 +5,7 @@ import { useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { ChatPage } from './chat/chat-page.tsx';
 import { HousePage } from './house/house-page.tsx';
-import { language, percent, t } from './i18n/index.ts';
+import { percent, t } from './i18n/index.ts';
 import { LoginPage } from './login-page.tsx';
 import { ModelsPage } from './models/models-page.tsx';
 import { OwnDialog } from './own-dialog.tsx';
@@ -38,7 +38,6 @@ export function App(): JSX.Element {
   useEffect(watchHouse, [loginWanted.value]);
   useSignalEffect(choosePage);
   useEffect(() => {
-    document.documentElement.lang = language.value;
     document.title = `${t(names[page])} · tiefsuche`;
   });
   if (loginWanted.value) return <LoginPage />;

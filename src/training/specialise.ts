@@ -126,10 +126,10 @@ export function writeData(data: PreparedData, folder: string): void {
 /** Tokens of the longest row that the model can read. */
 export const longestRow = ({ train }: EncodedData, maxPositions: number): number => Math.min(maxPositions, Math.max(2, ...train.map((e) => e.ids.length)));
 
-export interface PlanSettings { readonly name: string; readonly model: string; readonly folder: string; readonly maxPositions: number; /** Of one pass. */ readonly microTokens: number }
+export interface PlanSettings { readonly name: string; readonly model: string; readonly folder: string; readonly maxPositions: number; /** Some of its layers are routed experts, which take no adapters. */ readonly experts: boolean; /** Of one pass. */ readonly microTokens: number }
 
 /** The recipe, whose data lie in `folder`. */
-export function makePlan(side: TextSide, data: PreparedData, { train, test, longestAnswer: longest, general }: EncodedData, { name, model, folder, maxPositions, microTokens }: PlanSettings, wishes: Wishes): Plan {
+export function makePlan(side: TextSide, data: PreparedData, { train, test, longestAnswer: longest, general }: EncodedData, { name, model, folder, maxPositions, experts, microTokens }: PlanSettings, wishes: Wishes): Plan {
   const { metric, why } = chooseMetric(data), maxTokens = longestRow({ train, test, longestAnswer: longest, general }, maxPositions);
   const fitting = train.filter((e) => e.ids.length <= maxTokens), left = train.length - fitting.length;
   const scored = test.filter((e) => e.ids.length <= maxTokens).slice(0, 200);
@@ -157,7 +157,7 @@ export function makePlan(side: TextSide, data: PreparedData, { train, test, long
   };
   const choices: Choice[] = [
     { setting: 'metric', value: metric.replaceAll('_', ' '), why },
-    { setting: 'trained', value: wishes.full ? 'all weights' : `LoRA of rank ${wishes.rank} on every linear layer`, why: wishes.full ? 'as asked' : 'a small part of the memory and two thirds of the work of training all weights' },
+    { setting: 'trained', value: wishes.full ? 'all weights' : `LoRA of rank ${wishes.rank} on every linear layer${experts ? ' but the routed experts' : ''}`, why: wishes.full ? 'as asked' : 'a small part of the memory and two thirds of the work of training all weights' },
     ...(wishes.fewBits && !wishes.full ? [{ setting: 'base', value: 'in the bits of its file', why: 'less memory, the same numbers' }] : []),
     ...(wishes.recompute ? [{ setting: 'layers', value: 'computed twice', why: 'less memory, the same numbers, more time' }] : []),
     { setting: 'learning rate', value: String(recipe.stages[0]!.optimizer.lr), why: wishes.full ? 'a tenth of what adapters take' : 'what adapters of a model this wide take, ten times what all weights would; falling to a tenth' },

@@ -1,6 +1,6 @@
 // Words and numbers in the reader's language. A new language is a file with the keys of en.ts and a line here.
 
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { remembered } from '../parts/remembered.ts';
 import { de } from './de.ts';
 import { type WordKey, en } from './en.ts';
@@ -16,6 +16,9 @@ addEventListener('languagechange', () => { browser.value = ofTheBrowser(); });
 
 export const language = computed((): Language => (chosen.value !== null && chosen.value in languages ? chosen.value : browser.value));
 export const chooseLanguage = (to: Language): void => { chosen.value = to; };
+
+// Before anything is drawn in it: a screen reader chooses its voice by this.
+effect(() => { document.documentElement.lang = language.value; });
 
 const locale = (): string => languages[language.value].locale;
 

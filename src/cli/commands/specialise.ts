@@ -121,14 +121,14 @@ async function begin(modelName: string, name: string, { model, data, test, wishe
   const { err } = terminal, maxHours = options['maxHours'] as number | undefined, home = homeFolder(), folder = join(home, 'corpora', name);
   const prepared = await prepareData(data.path, test?.path), asked = { ...usualWishes, ...given };
   writeData(prepared, folder);
-  const modelFiles = openModelFiles(model), { maxPositions } = architectureOf(modelFiles.config['model_type']).dimensions(modelFiles.config), side = textSide(modelFiles);
+  const modelFiles = openModelFiles(model), { maxPositions } = architectureOf(modelFiles.config['model_type']).dimensions(modelFiles.config), side = textSide(modelFiles), experts = ['n_routed_experts', 'num_experts', 'num_local_experts'].some((key) => Number(modelFiles.config[key] ?? 0) > 0);
   const wishes: Wishes = { ...asked, ...(given.batch === undefined && { batch: usualBatch(prepared.train.length, asked.epochs) }), ...(given.lr === undefined && { lr: usualRate(Number(modelFiles.config['hidden_size'])) }) };
   const files: EncodedFiles = new Map(); // none is read and encoded twice
   try {
     const encoded = encodeData(side, prepared, join(packageRoot(), 'recipes', 'data', 'general', 'heldout.jsonl'));
     const resident = process.memoryUsage.rss(); // what planning itself takes is no part of the plan
     const plannedWith = async (microTokens: number, w: Wishes): Promise<{ plan: Plan; memory: Awaited<ReturnType<typeof planMemory>> }> => {
-      const plan = makePlan(side, prepared, encoded, { name, model, folder, maxPositions, microTokens }, w);
+      const plan = makePlan(side, prepared, encoded, { name, model, folder, maxPositions, experts, microTokens }, w);
       return { plan, memory: await planMemory(readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, backend.info().threads, resident, files) };
     };
     const isShort = (): boolean => best.memory.totalBytes - resident > 0.9 * freeMemory();
