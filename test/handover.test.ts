@@ -49,7 +49,7 @@ test('a run that ends with reinforcement is handed over as that: problems with w
   const rows = read('data/train.jsonl', place).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
   assert.equal(rows.length, 6 * 4);
   assert.ok(rows.every((r) => r['verifier'] === 'choice' && r['thinks'] === true && /^\w+day$/.test(String(r['expected']))));
-  assert.match(read('reward.py', place), /def score\(completion_ids, [\s\S]*\nLONGEST, MARGIN = 64, 0\n$/);
+  assert.match(read('reward.py', place), /def score\(completion_ids, [\s\S]*\nLONGEST, MARGIN = 64, 0\n.*\nOPEN, CLOSE, INSIDE = "<think>", "<\/think>", False\n$/);
   assert.match(read('start.sh', place), /-m trl\.scripts\.grpo --config grpo\.yaml/);
   assert.equal((JSON.parse(read('handover.json', place)) as { method: string }).method, 'grpo');
   const earlier = join(folder, 'sft');

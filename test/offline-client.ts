@@ -16,9 +16,10 @@ const near = /^(0+|0100007F|0000000000000000FFFF00000100007F|0000000000000000000
 const remotes = process.platform !== 'linux' ? [] : ['tcp', 'tcp6', 'udp', 'udp6']
   .flatMap((file) => readFileSync(`/proc/${server.child.pid}/net/${file}`, 'utf8').trim().split('\n').slice(1).map((line) => line.trim().split(/\s+/)[2]!.split(':')[0]!)).filter((address) => !near.test(address));
 const outside = [...text.matchAll(/(?:src|href)="(https?:[^"]*)"/g)].map((m) => m[1]);
-// What anyone in here tried to send elsewhere, since the namespace began; a name that was looked up counts, too.
+// What anyone in here tried to send elsewhere, since the namespace began. (A name server on the loopback would hide names that are looked up.)
 const [names, counts] = process.platform !== 'linux' ? ['', ''] : readFileSync('/proc/net/snmp', 'utf8').split('\n').filter((line) => line.startsWith('Ip: ')) as [string, string];
-const unrouted = Number(counts.split(' ')[names.split(' ').indexOf('OutNoRoutes')] ?? 0);
+const six = process.platform !== 'linux' ? '' : readFileSync('/proc/net/snmp6', 'utf8');
+const unrouted = Number(counts.split(' ')[names.split(' ').indexOf('OutNoRoutes')] ?? 0) + Number(/^Ip6OutNoRoutes\s+(\d+)/m.exec(six)?.[1] ?? 0);
 
 // Chromium itself looks for updates, so its packets are not counted: what the page does is.
 const browser = await openBrowser(), tab = await (await browser.newContext({ locale: 'en-GB' })).newPage(), asked: string[] = [];

@@ -52,10 +52,9 @@ export function thinkingOf(body: ChatRequest, maxTokens: number | null): EngineR
   return { enabled: first ? first[1] : null, budget: budget ?? bounded, raw: body.reasoning_format === 'none' };
 }
 
-/** Refuses what asks outright for a thought that the model cannot have; an effort or a budget only bounds what it would do. */
-export function checkThinking({ think, chat_template_kwargs: kwargs }: Pick<ChatRequest, 'think' | 'chat_template_kwargs'>, thinks: boolean): void {
-  const param = think === true ? 'think' : kwargs?.['enable_thinking'] === true ? 'chat_template_kwargs.enable_thinking' : null;
-  if (param !== null && !thinks) throw new ApiError(400, 'unsupported', `${param}: this model was not made to think before it answers`, { param });
+/** Refuses what asks outright for a thought that the model cannot have. An effort or a budget only bounds what it would do, and what `chat_template_kwargs` mean is the template's business. */
+export function checkThinking({ think }: Pick<ChatRequest, 'think'>, thinks: boolean): void {
+  if (think === true && !thinks) throw new ApiError(400, 'unsupported', 'think: this model was not made to think before it answers; leave the field out, or take another', { param: 'think' });
 }
 
 /** Refuses a schema where the client reads of it, before an engine is asked. What bounds its size holds for all schemas of a request together: this thread has others to serve. */

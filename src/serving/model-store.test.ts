@@ -43,7 +43,7 @@ test('a question that comes while a newer checkpoint is loaded is answered by th
   assert.ok(late?.type === 'refused' && late.refusal.code === 'engine_failed', 'the old one is closed then');
 });
 
-test('an engine that has ended by itself is opened anew; one that cannot be opened is served no longer, and it is said why', async () => {
+test('an engine that has ended by itself is opened anew, and tried again where that fails; one that was unloaded meanwhile stays so', async () => {
   let ended: string | null = null, opened = 0, broken = false;
   const store = new ModelStore(home, async (path) => {
     if (broken) throw new Error('no such file');
@@ -57,6 +57,10 @@ test('an engine that has ended by itself is opened anew; one that cannot be open
   assert.deepEqual([opened, store.models.get('thinker')!.engine.dead], [2, null]);
   broken = true;
   await store.models.get('thinker')!.engine.close(); // its thread is gone, as after a crash
-  await until(() => !store.models.has('thinker'));
+  await until(() => store.failures.has('thinker'));
   assert.equal(store.failures.get('thinker'), 'the engine has ended; loaded again: no such file');
+  assert.ok(store.models.has('thinker'), 'it is still wanted, and /health says that it is not well');
+  broken = false;
+  await until(() => store.models.get('thinker')!.engine.dead === null);
+  assert.equal(store.failures.has('thinker'), false);
 });

@@ -10,7 +10,7 @@ import type { Engine } from './engines/engine.ts';
 import type { ServedModel } from './server-state.ts';
 import { weightsHash } from './weights-hash.ts';
 
-const followEvery = 2000, retireEvery = 20; // ms
+const followEvery = 2000, retireEvery = 20, longestPause = 300_000; // ms
 
 export class ModelStore {
   readonly models = new Map<string, ServedModel>();
@@ -20,6 +20,8 @@ export class ModelStore {
   private readonly home: string;
   private readonly open: (path: string) => Promise<Engine>;
   private readonly timer: NodeJS.Timeout;
+  /** When an engine that ended by itself is tried again, and how long is waited behind that. */
+  private readonly revivals = new Map<string, { at: number; pause: number }>();
   private closed = false;
 
   constructor(home: string, open: (path: string) => Promise<Engine>) {
@@ -36,27 +38,28 @@ export class ModelStore {
     return begun;
   }
 
-  private begin(id: string, path: string): Promise<ServedModel> {
+  /** @param replaced what it takes the place of: if that was unloaded meanwhile, it is not served either */
+  private begin(id: string, path: string, replaced?: ServedModel): Promise<ServedModel> {
     this.failures.delete(id);
-    const loading = this.serve(id, path).finally(() => this.loading.delete(id));
+    const loading = this.serve(id, path, replaced).finally(() => this.loading.delete(id));
     this.loading.set(id, loading);
     loading.catch((error: unknown) => this.failures.set(id, (error as Error).message));
     return loading;
   }
 
-  private async serve(id: string, path: string): Promise<ServedModel> {
+  private async serve(id: string, path: string, replaced?: ServedModel): Promise<ServedModel> {
     const created = Math.floor((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) / 1000), weights = weightsHash(path);
     weights.catch(() => {}); // a checkpoint may be gone before anyone asks
     let engine: Engine;
     try { engine = await this.open(path); } catch (error) {
       const newest = stepOf(path) === null || existsSync(path) ? null : newestOf(join(runsFolder(this.home), id));
       if (newest === null || newest === path) throw error;
-      return this.serve(id, newest); // the run has saved again meanwhile, and this checkpoint had to go
+      return this.serve(id, newest, replaced); // the run has saved again meanwhile, and this checkpoint had to go
     }
     const before = this.models.get(id);
-    if (this.closed) {
+    if (this.closed || (replaced && before !== replaced)) {
       await engine.close();
-      throw new Error('the server is stopping');
+      throw new Error(this.closed ? 'the server is stopping' : 'it was unloaded meanwhile');
     }
     const served: ServedModel = { id, path, engine, created, weights, step: stepOf(path), secondsPerChoice: before?.secondsPerChoice ?? 1, speed: before?.speed ?? null };
     this.models.set(id, served);
@@ -76,22 +79,28 @@ export class ModelStore {
     await served?.engine.close();
   }
 
-  /** Opens an engine anew that has ended by itself; where that fails too, the model is no longer served, and `failures` says why. */
-  private async revive({ id, path, engine }: ServedModel): Promise<void> {
-    const said = engine.dead!;
-    try { await this.begin(id, path); } catch (error) {
-      this.models.delete(id);
-      this.failures.set(id, `${said}; loaded again: ${(error as Error).message}`);
+  /** Opens an engine anew that has ended by itself; where that fails too, it is tried again after longer and longer pauses, and `failures` says why. */
+  private async revive(served: ServedModel): Promise<void> {
+    const { id, path, engine } = served, { at, pause } = this.revivals.get(id) ?? { at: 0, pause: followEvery };
+    if (Date.now() < at) return;
+    try {
+      await this.begin(id, path, served);
+      this.revivals.delete(id);
+    } catch (error) {
+      this.revivals.set(id, { at: Date.now() + pause, pause: Math.min(longestPause, 2 * pause) });
+      this.failures.set(id, `${engine.dead}; loaded again: ${(error as Error).message}`);
     }
   }
 
   /** Takes newer checkpoints of runs, where nobody is being answered; and opens engines anew that have ended. */
   private async follow(): Promise<void> {
-    for (const served of [...this.models.values()]) if (served.engine.dead !== null && !this.loading.has(served.id) && !this.closed) await this.revive(served);
-    for (const { id, path, engine, step } of [...this.models.values()]) {
+    for (const served of [...this.models.values()]) {
+      const { id, path, engine, step } = served;
+      if (this.models.get(id) !== served) continue; // unloaded or exchanged while another was loaded
+      if (engine.dead !== null && !this.loading.has(id) && !this.closed) { await this.revive(served); continue; }
       if (step === null || engine.pending > 0 || this.loading.has(id) || this.closed) continue;
       const newest = newestOf(join(runsFolder(this.home), id));
-      if (newest !== null && newest !== path) await this.begin(id, newest).catch(() => {});
+      if (newest !== null && newest !== path) await this.begin(id, newest, served).catch(() => {});
     }
   }
 

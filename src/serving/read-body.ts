@@ -58,8 +58,9 @@ async function readBytes({ incoming, outgoing }: HttpBindings, limit: number): P
       resolve();
     });
     incoming.once('end', resolve);
-    incoming.once('error', reject);
-    incoming.once('close', () => { if (incoming.complete) resolve(); else reject(new ApiError(400, 'client_left', 'the body was cut off')); });
+    const cut = (): void => { if (incoming.complete) resolve(); else reject(new ApiError(400, 'client_left', 'the body was cut off; send it again')); };
+    incoming.once('error', cut);
+    incoming.once('close', cut);
   });
   if (bytes > limit) throw new ApiError(413, 'request_too_large', `the body is larger than ${limit} bytes, more than any text that fits the context; shorten the conversation`);
   return Buffer.concat(parts);

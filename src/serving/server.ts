@@ -80,7 +80,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const state: ServerState = { host, names, identity, models: store.models, held: { precision: options.engine.precision, cache: options.engine.cache ?? 'f32' }, limits, metrics: makeMetrics(store.models), log: makeLog(options.log ?? 'warn'), audit: options.audit ? new Audit(options.audit === 'texts', home) : null, open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
     await listen(server, host, options.port);
-    const expire = (): void => { expireChats(home, readStudioSettings(home).retention_days); };
+    const expire = (): void => {
+      try { expireChats(home, readStudioSettings(home).retention_days); } catch (error) { state.log.error({ error: (error as Error).message }, 'retention'); }
+    };
     expire();
     setInterval(expire, expireEvery).unref();
     setInterval(() => { Atomics.store(shared, 1, trains(home) ? 1 : 0); }, lookForTraining).unref();

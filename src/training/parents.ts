@@ -14,9 +14,10 @@ import type { TrainingRecipe } from './recipe-parts.ts';
 import { listRuns, openRun } from '../runs/run-folder.ts';
 
 export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'tokenizer' | 'builds_on' | 'stages' | 'evaluation'>, folder: string, home: string): Promise<Parent[]> {
-  const { from } = recipe.model as { from?: string };
+  const { from } = recipe.model as { from?: string }, { from: tokenizer } = (recipe.tokenizer ?? {}) as { from?: string };
   return [
     ...(from === undefined ? [] : [await weightsParent(resolveModelPath(from, folder, home), home)]),
+    ...(tokenizer === undefined ? [] : [await tokenizerParent(tokenizer, folder, home)]),
     ...await Promise.all(dataFilesOf([recipe.stages, recipe.evaluation, recipe.tokenizer]).map((name) => dataParent(name, folder))),
     ...recipe.builds_on.map((name): Parent => ({ relation: 'trial', run: runId(name, home), name })),
   ];
@@ -40,6 +41,12 @@ async function dataParent(name: string, folder: string): Promise<Parent> {
   const path = resolve(folder, name);
   if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
   return { relation: 'data', run: null, path, name, ...(statSync(path).isFile() && { sha256: await hashOfFile(path) }) };
+}
+
+/** The file a tokenizer was taken from. */
+async function tokenizerParent(name: string, folder: string, home: string): Promise<Parent> {
+  const model = resolveModelPath(name, folder, home), path = statSync(model).isFile() ? model : join(model, 'tokenizer.json');
+  return { relation: 'data', run: null, path, name: `tokenizer of ${name}`, ...(existsSync(path) && { sha256: await hashOfFile(path) }) };
 }
 
 /** Refuses to go on from files that are not what an earlier attempt of the run began from. */

@@ -39,8 +39,8 @@ export const pretrain = defineMethod({
   async start({ language, arena, seed, folder }, settings) {
     const updater = new Updater(language.model, arena, optimizerOf(settings.optimizer), settings.optimizer.router_bias_rate);
     const stream = await tokenStream();
-    if (stream.length <= settings.window) throw new TiefsucheError('INPUT', `${settings.data.file} has ${stream.length} tokens, fewer than one window of ${settings.window}`);
-    const windows = Math.max(1, Math.floor((stream.length - settings.window) / settings.window)), slack = Math.min(settings.window - 1, stream.length - 1 - windows * settings.window);
+    if (stream.length <= settings.window) throw new TiefsucheError('INPUT', `${settings.data.file} has ${stream.length} tokens, and a window of ${settings.window} needs one more than it is long`, { hint: 'Lower `window`, or give more text.' });
+    const windows = Math.floor((stream.length - 1) / settings.window), last = stream.length - 1 - settings.window;
     const schedule = scheduleOf(settings.schedule), stop = stopIds(language)[0];
     const perPass = Math.max(1, Math.floor(settings.micro_tokens / settings.window)), largest = Math.min(perPass, settings.batch) * settings.window;
 
@@ -49,10 +49,10 @@ export const pretrain = defineMethod({
       return Int32Array.from(encoded.flatMap((ids) => [...ids, ...(end === undefined ? [] : [end])]));
     }
 
-    /** Where window number `index` of all epochs begins. */
+    /** Where window number `index` of all epochs begins; one that would reach over the end stands at the end. */
     function beginOf(index: number): number {
-      const epoch = Math.floor(index / windows), shift = epoch === 0 ? 0 : new RandomStream(seed, 2 ** 44 + epoch).integer(0, slack);
-      return shift + settings.window * permuted(index % windows, windows, seed, epoch);
+      const epoch = Math.floor(index / windows), shift = epoch === 0 ? 0 : new RandomStream(seed, 2 ** 44 + epoch).integer(0, settings.window - 1);
+      return Math.min(last, shift + settings.window * permuted(index % windows, windows, seed, epoch));
     }
 
     function batchOf(begins: readonly number[]): Batch {

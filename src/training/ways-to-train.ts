@@ -47,13 +47,13 @@ export async function longestRows(recipe: TrainingRecipe, most: number, bytes: n
   for (let n = Math.min(shortestTried, most); n < most; n *= 2) lengths.push(n);
   lengths.push(most);
   const fits = async (way: TrainingRecipe, tokens: number): Promise<boolean> => {
-    const example: Example = { ids: new Int32Array(tokens), from: 1 }, files: EncodedFiles = new Map(), { evaluation: _, ...rest } = way;
+    const example: Example = { ids: new Int32Array(tokens), from: 1 }, files: EncodedFiles = new Map();
     const stages = way.stages.map((stage) => {
       const data = stage['data'] as { readonly file: string; readonly test_file?: string };
       for (const file of [data.file, data.test_file]) if (file !== undefined) files.set(resolve(folder, file), [example]);
       return { ...stage, micro_tokens: tokens, batch: 1, data: { ...data, max_tokens: tokens }, heldout_also: [] };
     });
-    const { totalBytes } = await planMemory({ ...rest, evaluation: { ...way.evaluation, problems: undefined }, stages }, folder, home, threads, residentBytes, files);
+    const { totalBytes } = await planMemory({ ...way, evaluation: { ...way.evaluation, problems: undefined }, stages }, folder, home, threads, residentBytes, files);
     return totalBytes <= bytes;
   };
   const found: (number | null)[] = [];

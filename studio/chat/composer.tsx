@@ -34,7 +34,7 @@ export function Composer(): JSX.Element {
       counted.current.add(file);
       api.count(model.id, [{ role: 'user', content: withAttachments('', [file]) }]).then(
         ({ tokens }) => { files.value = files.value.map((f) => (f === file ? { ...f, tokens } : f)); },
-        (error: unknown) => { failures.value = [...failures.value, t('attach.failed', { name: file.name, error: reasonOf(error) })]; });
+        (error: unknown) => { counted.current.delete(file); files.value = files.value.filter((f) => f !== file); failures.value = [...failures.value, t('attach.failed', { name: file.name, error: reasonOf(error) })]; });
     }
   }, [model?.id, loaded, files.value]);
 

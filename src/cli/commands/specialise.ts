@@ -118,7 +118,7 @@ function requireHours(seconds: number, maxHours: number | undefined, hint: strin
 
 /** Everything before the first step: data, settings, memory, time, energy, money. */
 async function begin(modelName: string, name: string, { model, data, test, wishes: given }: SpecialiseRequest, options: Readonly<Record<string, unknown>>, { backend, cancel }: TrainOptions, tell: (text?: string) => void, terminal: Terminal, json: boolean): Promise<{ plan: Plan; folder: string; expected: number; cost: Cost; ways: readonly Way[] }> {
-  const { err } = terminal, maxHours = options['maxHours'] as number | undefined, home = homeFolder(), folder = join(home, 'corpora', name);
+  const style = options['plan'] ? terminal.out : terminal.err, maxHours = options['maxHours'] as number | undefined, home = homeFolder(), folder = join(home, 'corpora', name);
   const prepared = await prepareData(data.path, test?.path), asked = { ...usualWishes, ...given };
   writeData(prepared, folder);
   const modelFiles = openModelFiles(model), { maxPositions } = architectureOf(modelFiles.config['model_type']).dimensions(modelFiles.config), side = textSide(modelFiles), experts = ['n_routed_experts', 'num_experts', 'num_local_experts'].some((key) => Number(modelFiles.config[key] ?? 0) > 0);
@@ -140,19 +140,19 @@ async function begin(modelName: string, name: string, { model, data, test, wishe
     for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && isShort()) best = await plannedWith(microTokens, least);
     const { plan, memory } = best, needed = memory.totalBytes - resident, free = freeMemory();
     const ways = options['plan'] ? await waysHere(readRecipe(plan.recipe, { name: `specialise ${name}` }), maxPositions, free, { folder, home, threads: backend.info().threads, residentBytes: resident }) : [];
-    if (needed > free) {
+    if (needed > free && options['plan']) {
       if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, fits: false, memory_bytes: memory.totalBytes, ways }));
       else sayWays(ways, free, tell, terminal);
     }
     if (needed > free) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(free)} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
     sayData(prepared, tell);
-    for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${err.dim(why)}`);
-    tell(err.dim('  measuring with a few steps …'));
+    for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${style.dim(why)}`);
+    tell(style.dim('  measuring with a few steps …'));
     const before = processCpuSeconds(), start = performance.now();
     const time = await estimateTime(backend, readRecipe(plan.recipe, { name: `specialise ${name}` }), folder, home, memory, { patience: 15, steps: 12, files, ...(cancel && { cancel }) });
     const busy = (processCpuSeconds() - before) / ((performance.now() - start) / 1000), prices = readPrices(home), { watts } = prices.watts ?? wattsPerThread(cpus()[0]?.model ?? '');
     const kwh = (busy * time.seconds * watts) / 3.6e6, cost: Cost = { seconds: time.seconds, memory_bytes: memory.totalBytes, kwh: { value: kwh, grade: 'estimated' }, euro: kwh * prices.prices.electricity_eur_per_kwh.value };
-    tell(`this will take ${err.bold(duration(time.seconds))}, ${megabytes(memory.totalBytes)} of memory, about ${energy(kwh)} and ${money(cost.euro)} ${err.dim('(estimated)')}`);
+    tell(`this will take ${style.bold(duration(time.seconds))}, ${megabytes(memory.totalBytes)} of memory, about ${energy(kwh)} and ${money(cost.euro)} ${style.dim('(estimated)')}`);
     sayWays(ways, free, tell, terminal);
     if (maxHours !== undefined) requireHours(time.seconds, maxHours, smaller(time, wishes, plan, 3600 * maxHours));
     return { plan, folder, expected: time.seconds, cost, ways };

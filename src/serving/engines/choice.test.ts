@@ -3,6 +3,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
+import { RandomStream } from '../../engine/random.ts';
 import { textSide } from '../../models/language-model.ts';
 import { openModelFiles } from '../../models/load.ts';
 import { knownTags } from '../../reasoning/thinking.ts';
@@ -53,4 +54,32 @@ test('models with tags of their own (Mistral\'s, Seed-OSS\'s): thought and answe
     assert.equal(pieces.map((p) => p.content).join(''), '88', 'a tag that closes nothing is not said');
     assert.ok(last?.type === 'end' && last.thinkingEnded === 'budget' && choice.ids.includes(number(close)));
   }
+});
+
+test('what is chosen among the candidates is what is chosen among all', () => {
+  const random = new RandomStream(11, 0), logits = Float32Array.from({ length: vocab }, () => 6 * random.uniform());
+  const spoken = { ...requestFor('').sampling, temperature: 0 };
+  for (const [what, sampling, expected] of [
+    ['the likeliest', spoken, 1], ['one of the ten likeliest', { ...spoken, temperature: 0.8, topK: 10 }, 10], ['of the five likeliest, what top-p and min-p leave', { ...spoken, temperature: 1.3, topK: 5, topP: 0.7, minP: 0.1 }, 5],
+    ['any', { ...spoken, temperature: 1 }, null], ['by top-p alone', { ...spoken, temperature: 1, topP: 0.5 }, null], ['with a bias', { ...spoken, bias: [[3, 2]] as const }, null], ['with a penalty', { ...spoken, presencePenalty: 1 }, null],
+  ] as const) {
+    for (let seed = 0; seed < 8; seed++) {
+      const request = requestFor('How much is it?', { sampling: { ...sampling, seed } }), made = (): Choice => new Choice(text, request, preparePrompt(text, request), 0, 320, ends, null, () => {});
+      const [all, few] = [made(), made()], count = few.candidates();
+      assert.equal(count, expected, what);
+      const least = count === null ? -Infinity : [...logits].sort((a, b) => b - a)[count - 1]!;
+      all.choose(logits.slice());
+      few.choose(logits.map((z) => (z >= least ? z : -Infinity)));
+      assert.equal(few.ids.at(-1), all.ids.at(-1), what);
+    }
+  }
+  assert.equal(new Choice(text, requestFor('x', { sampling: spoken, topLogprobs: 0 }), preparePrompt(text, requestFor('x')), 0, 320, ends, null, () => {}).candidates(), null, 'probabilities are of all words');
+});
+
+test('while an answer must follow, those that would end it are candidates beside the others', () => {
+  const request = requestFor('How much is it?', { thinking: { enabled: true, budget: 1, raw: false }, sampling: { ...requestFor('').sampling, temperature: 0 } });
+  const choice = new Choice(text, request, preparePrompt(text, request), 0, 320, ends, null, () => {});
+  assert.equal(choice.candidates(), 1);
+  for (let i = 0; i < 2; i++) choice.choose(wants(id('7'))); // the thought, then the budget
+  assert.equal(choice.candidates(), 1 + ends.size);
 });

@@ -59,14 +59,14 @@ class LlamaBatch {
     this.leave();
     await this.admit();
     // llama.cpp puts what is asked for at the same time into one pass.
-    const readers = this.slots.filter((s) => s.user && s.fed < s.user.ids.length - 1), reader = readers[0], size = this.pieces.next(this.slots.some((s) => s.user && !s.user.done && s !== reader && !readers.includes(s))), begun = performance.now();
+    const readers = this.slots.filter((s) => s.user && s.fed < s.user.ids.length - 1), reader = readers[0], size = this.pieces.next(this.slots.some((s) => s.user && !s.user.done && !readers.includes(s))), begun = performance.now();
     const results = await Promise.all(this.slots.flatMap((slot) => {
       const { user } = slot;
       if (!user || (slot !== reader && readers.includes(slot))) return [];
       const news = user.ids.slice(slot.fed, slot.fed + size), last = slot.fed + news.length === user.ids.length;
       tokens.set(user, news.length);
       // Each logit becomes an entry of a map: 30 ms for 49,152 of them, where the best one may do.
-      const candidates = user.candidates?.() ?? null, logits = candidates === null ? true as const : { filter: { tokens: [], includeTop: candidates } };
+      const candidates = user.candidates?.() ?? null, logits = candidates === null || candidates >= this.logits.length ? true as const : { filter: { tokens: [], includeTop: candidates } };
       return [slot.sequence.controlledEvaluate(news.map((id, i) => (last && i === news.length - 1 ? [id, { generateNext: { logits } }] : id))).then((all) => ({ slot, user, news, last, logits: all.at(-1)?.next.logits }))];
     }));
     const read = reader?.user ? tokens.get(reader.user) ?? 0 : 0;

@@ -83,7 +83,7 @@ function serve(machine: Machine, options: WorkerOptions, port: NonNullable<typeo
       const rules = book.of(request), { prompt, dropped } = fittingPrompt(text, request, context);
       if (prompt.ids.length >= context) return refuse(id, { code: 'context_length_exceeded', promptTokens: prompt.ids.length, context });
       const strange = request.sampling.bias.find(([token]) => token >= machine.vocab);
-      if (strange) return refuse(id, { code: 'invalid_input', param: 'logit_bias', message: `logit_bias names the token ${strange[0]}, and the model knows ${machine.vocab}` });
+      if (strange) return refuse(id, { code: 'invalid_input', param: 'logit_bias', message: `logit_bias names the token ${strange[0]}, and the model knows those below ${machine.vocab}: /v1/models says which model answers here` });
       if (prompt.ids.length === 0) return refuse(id, { code: 'invalid_input', message: 'the conversation is empty' });
       outbox.push([id, { type: 'prompt', tokens: prompt.ids.length, thinking: !prompt.closed && thinks(text), dropped }]);
       const choices = Array.from({ length: request.choices }, (_, i) => new Choice(text, request, prompt, i, context, ends, rules, (event) => { outbox.push([id, event]); }));

@@ -69,10 +69,8 @@ export class ChatStore {
     }).sort((a, b) => b.updated.localeCompare(a.updated));
   }
 
-  /** Removes what was not touched for so many days; says which. */
-  expire(days: number, now: number = Date.now()): string[] {
-    const old = this.all().filter((c) => now - Date.parse(c.updated) > days * 86_400_000).map(({ id }) => id);
-    for (const id of old) this.remove(id);
-    return old;
+  /** Those that were not touched for so many days. */
+  old(days: number, now: number = Date.now()): string[] {
+    return this.all().filter((c) => now - Date.parse(c.updated) > days * 86_400_000).map(({ id }) => id);
   }
 }

@@ -54,18 +54,23 @@ export function eraseFeedback(home: string, author: string, conversation?: strin
   const path = feedbackFile(home);
   if (!existsSync(path)) return 0;
   const lines = readFileSync(path, 'utf8').split('\n').filter((l) => l !== '');
-  const kept = lines.filter((l) => { const r = JSON.parse(l) as FeedbackRecord; return r.author !== author || (conversation !== undefined && r.consent.conversation !== conversation); });
+  const kept = lines.filter((l) => {
+    try { const r = JSON.parse(l) as FeedbackRecord; return r.author !== author || (conversation !== undefined && r.consent.conversation !== conversation); } catch { return false; } // whose a broken line was cannot be said
+  });
   if (kept.length < lines.length) writeFileAtomic(path, kept.map((l) => `${l}\n`).join(''));
   return lines.length - kept.length;
 }
 
-/** Everyone's conversations that are older than the house keeps them, and what was collected from them. */
+/** Removes everyone's conversations that are older than the house keeps them; first what was collected from them. */
 export function expireChats(home: string, days: number | null): number {
   const folder = join(home, 'chats'), names = days !== null && existsSync(folder) ? readdirSync(folder) : [];
   return names.reduce((n, name) => {
-    const gone = new ChatStore({ name, role: 'user' }, home).expire(days!);
-    for (const id of gone) eraseFeedback(home, name, id);
-    return n + gone.length;
+    const store = new ChatStore({ name, role: 'user' }, home), old = store.old(days!);
+    for (const id of old) {
+      eraseFeedback(home, name, id);
+      store.remove(id);
+    }
+    return n + old.length;
   }, 0);
 }
 

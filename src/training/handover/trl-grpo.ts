@@ -14,6 +14,9 @@ import type { grpoSchema } from '../grpo.ts';
 import type { Handover } from './handover.ts';
 import type { StageForTrl } from './trl.ts';
 import { rewardPython } from './trl-reward.ts';
+import { textSide } from '../../models/language-model.ts';
+import { openModelFiles } from '../../models/load.ts';
+import { thoughtPlace } from '../../reasoning/thinking-models.ts';
 
 /** How the answers of our own families are judged, in the words of reward.py. */
 const judgedBy: Readonly<Record<string, VerifierName | 'countdown'>> = { arithmetic: 'exact', calendar: 'choice', countdown: 'countdown', order: 'choice' };
@@ -37,7 +40,9 @@ export async function writeGrpo({ nodes, gpus, processes, steps, recipeFolder }:
     return problemRow(drawn, file === undefined ? undefined : verifier ?? 'exact');
   });
   writeFileSync(join(place, 'data', 'train.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-  writeFileSync(join(place, 'reward.py'), rewardPython({ longest: stage.max_new_tokens, margin: stage.overlong_margin }));
+  const model = openModelFiles(join(place, 'model')), where = thoughtPlace(textSide(model));
+  model.close();
+  writeFileSync(join(place, 'reward.py'), rewardPython({ longest: stage.max_new_tokens, margin: stage.overlong_margin, place: where }));
   const workers = nodes * (gpus > 0 ? gpus : processes), { batch, accumulation } = batchOf(stage, workers), updates = generations * stage.minibatches;
   return {
     yaml: {

@@ -1,9 +1,16 @@
 // reward.py: the verifiers of src/reasoning in Python, as TRL calls them. test/python/handover.sh compares the two on
 // answers that are right, wrong and broken; whoever changes one side changes the other.
 
-/** @param longest tokens of an answer; within `margin` of it an answer loses reward in proportion */
-export const rewardPython = ({ longest, margin }: { longest: number; margin: number }): string => `${source}
+import type { ThoughtPlace } from '../../reasoning/thinking.ts';
+
+/**
+ * @param longest tokens of an answer; within `margin` of it an answer loses reward in proportion
+ * @param place where the model's answers begin, and its tags of thinking
+ */
+export const rewardPython = ({ longest, margin, place: { inside, tags } }: { longest: number; margin: number; place: Required<ThoughtPlace> }): string => `${source}
 LONGEST, MARGIN = ${longest}, ${margin}
+# Answers begin inside a thought where the chat template opens it.
+OPEN, CLOSE, INSIDE = ${JSON.stringify(tags.open)}, ${JSON.stringify(tags.close)}, ${inside ? 'True' : 'False'}
 `;
 
 const source = String.raw`"""The reward of an answer, as tiefsuche gives it: 1 for a right answer behind a closed thought, else 0 or a part.
@@ -98,10 +105,10 @@ def judge(verifier, expected, numbers, content):
 
 
 def reward(text, verifier, expected, numbers, thinks):
-    """Of a whole completion: <think>thought</think>answer, or the answer alone where no thought is asked for."""
+    """Of a whole completion: thought and answer, or the answer alone where no thought is asked for."""
     begun, closed, content = text.lstrip(WHITE), False, text
-    if begun.startswith("<think>"):
-        _, end, content = begun.partition("</think>")
+    if INSIDE or begun.startswith(OPEN):
+        _, end, content = begun.partition(CLOSE)
         closed, content = end != "", content.lstrip(WHITE)
     if thinks and not (closed and content.strip(WHITE)):
         return 0.0
