@@ -2,6 +2,7 @@
 
 import type { JSX } from 'preact';
 import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Answer, Question } from '../api.ts';
 import { duration, joules, number, t } from '../i18n/index.ts';
 import { studio } from '../parts/house.ts';
@@ -78,8 +79,15 @@ function NoTokens({ place, answer }: { place: number; answer: Answer }): JSX.Ele
 
 /** What becomes of a rating; and, where the house may train on ratings, the question whether it may here. */
 function Rated(): JSX.Element {
+  const asked = useRef<HTMLDivElement>(null);
+  useEffect(() => { asked.current?.scrollIntoView({ block: 'nearest' }); }, []);
   if (conversation.value.consent) return <p class="aside">{t('turn.rated.consent')}</p>;
-  return <p class="aside">{t('turn.rated')} {studio.value?.settings.feedback_for_training && <>{t('training.ask')} <button type="button" onClick={() => { void consent(true); }}>{t('training.give')}</button></>}</p>;
+  return (
+    <>
+      <p class="aside">{t('turn.rated')}</p>
+      {studio.value?.settings.feedback_for_training && <div class="consent" ref={asked}><p>{t('training.ask')}</p><button type="button" onClick={() => { void consent(true); }}>{t('training.give')}</button></div>}
+    </>
+  );
 }
 
 function Actions({ answer, place, tokensShown, toggleTokens }: { answer: Answer; place: number; tokensShown: boolean; toggleTokens: () => void }): JSX.Element {
