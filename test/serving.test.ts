@@ -314,3 +314,12 @@ test('SIGTERM ends open streams with what they have, then the process', async ()
   }
   assert.equal(stopping.err(), '');
 });
+
+test('the count of a conversation: what its prompt has; of what is far too long, reckoned from a part', async () => {
+  const count = async (content: string): Promise<{ tokens: number; context: number; estimated: boolean }> => (await (await fetch(`${server.url}/api/count`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ model: 'small', messages: [{ role: 'user', content }] }) })).json()) as never;
+  const { tokens, context, estimated } = await count(messages[0]!.content);
+  assert.deepEqual([tokens, estimated], [usageOf(await post(ask)).prompt_tokens, false]);
+  const line = 'Today is Friday. ', short = await count(line.repeat(40)), long = await count(line.repeat(100_000));
+  assert.ok(!short.estimated && long.estimated && context === 320);
+  assert.ok(Math.abs(long.tokens / (short.tokens * 2500) - 1) < 0.05, `${long.tokens} beside ${short.tokens}`);
+});

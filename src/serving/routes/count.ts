@@ -1,20 +1,34 @@
 // POST /api/count: how much of a model's context a conversation takes, its template included. The engine is asked the way
-// it is asked for an answer, and told to stop as soon as it has said how long the prompt is.
+// it is asked for an answer, and told to stop as soon as it has said how long the prompt is. Of what is far longer than the
+// context a part is counted and the whole reckoned from it: the engine's thread has others to answer meanwhile.
 
 import { z } from 'zod';
 import { ApiError } from '../api-error.ts';
-import { chatRequestSchema } from '../chat-request.ts';
+import { type ChatRequest, chatRequestSchema } from '../chat-request.ts';
 import { engineRequest } from '../engine-request.ts';
 import { readBody } from '../read-body.ts';
 import type { Route } from '../route.ts';
 import { modelNamed } from './chat-completions.ts';
 
 const countRequestSchema = chatRequestSchema.pick({ model: true, messages: true }).meta({ id: 'CountRequest' });
-const countSchema = z.object({ tokens: z.int(), context: z.int() }).meta({ id: 'Count' });
+const countSchema = z.object({ tokens: z.int(), context: z.int(), estimated: z.boolean().describe('Reckoned from a part: the whole is far longer than the context.') }).meta({ id: 'Count' });
 
 export type Count = z.output<typeof countSchema>;
 
 const largest = 32 * 2 ** 20;
+
+type Messages = ChatRequest['messages'];
+/** Characters a token of any language rarely has more of. */
+const perToken = 16;
+
+const textsOf = ({ content }: Messages[number]): string[] => (typeof content === 'string' ? [content] : (content ?? []).map((p) => p.text));
+const charactersOf = (messages: Messages): number => messages.flatMap(textsOf).reduce((n, text) => n + text.length, 0);
+
+/** The beginning of every text, this share of it. */
+function partOf(messages: Messages, share: number): Messages {
+  const cut = (text: string): string => text.slice(0, Math.ceil(text.length * share));
+  return messages.map((m) => (typeof m.content === 'string' ? { ...m, content: cut(m.content) } : m.content ? { ...m, content: m.content.map((p) => ({ ...p, text: cut(p.text) })) } : m)) as Messages;
+}
 
 export const count: Route = {
   method: 'post',
@@ -24,10 +38,12 @@ export const count: Route = {
   answers: { 'application/json': countSchema },
   async answer(c, state) {
     const body = await readBody(c, countRequestSchema, largest), served = modelNamed(state, body.model), { context } = served.engine.description;
-    for await (const event of served.engine.start(engineRequest(body))) { // leaving the loop cancels it
-      if (event.type === 'prompt') return c.json({ tokens: event.tokens, context } satisfies Count);
+    const characters = charactersOf(body.messages), share = Math.min(1, (perToken * context) / Math.max(1, characters));
+    const counted = (tokens: number): Response => c.json({ tokens: Math.round(tokens / share), context, estimated: share < 1 } satisfies Count);
+    for await (const event of served.engine.start(engineRequest(share < 1 ? { ...body, messages: partOf(body.messages, share) } : body))) { // leaving the loop cancels it
+      if (event.type === 'prompt') return counted(event.tokens);
       if (event.type === 'refused') {
-        if (event.refusal.code === 'context_length_exceeded') return c.json({ tokens: event.refusal.promptTokens, context } satisfies Count);
+        if (event.refusal.code === 'context_length_exceeded') return counted(event.refusal.promptTokens);
         throw new ApiError(event.refusal.code === 'engine_failed' ? 500 : 400, event.refusal.code, event.refusal.message);
       }
     }
