@@ -21,7 +21,7 @@ export const shelfModelSchema = z.object({
   type: z.string().nullable(), parameters: z.int().nullable(), bytes: z.int().nullable(), context: z.int().nullable(), licence: z.string().nullable(),
   bytes_needed: z.int().nullable(), fits: z.boolean().nullable(),
   tokens_per_second: z.number().nullable(), speed_from: z.enum(['measured', 'bandwidth']).nullable(),
-  thinks: z.boolean().nullable(), single_turn: z.boolean().nullable().describe('Each question stands alone.'), examples: z.array(z.string()).describe('Problems of the kind it learned.'), engine: z.string().nullable(), weights_sha256: z.string().nullable().describe('Of the weights on disk; told of models that are loaded.'),
+  thinks: z.boolean().nullable(), single_turn: z.boolean().nullable().describe('Each question stands alone.'), examples: z.array(z.string()).describe('Problems of the kind it learned.'), engine: z.string().nullable(), weights_sha256: z.string().nullable().describe('Of the weights on disk; told of models that are loaded, once it is known.'),
 }).meta({ id: 'ShelfModel' });
 
 export type ShelfModel = z.output<typeof shelfModelSchema>;
@@ -77,10 +77,13 @@ export async function shelf(state: ServerState): Promise<ShelfModel[]> {
       type: known?.type ?? null, parameters: known?.parameters ?? null, bytes: known?.bytes ?? null, context: served?.engine.description.context ?? known?.context ?? null, licence: known?.licence ?? null,
       bytes_needed: needed, fits: needed === null ? null : served !== undefined || needed < free,
       tokens_per_second: served?.speed ?? guessed, speed_from: served?.speed ? 'measured' : guessed === null ? null : 'bandwidth',
-      thinks: served?.engine.description.thinks ?? null, single_turn: served?.engine.description.singleTurn ?? null, examples: ofRun ? examplesOf(runs.samples(id)) : [], engine: served?.engine.description.engine ?? null, weights_sha256: served ? await served.weights.catch(() => null) : null,
+      thinks: served?.engine.description.thinks ?? null, single_turn: served?.engine.description.singleTurn ?? null, examples: ofRun ? examplesOf(runs.samples(id)) : [], engine: served?.engine.description.engine ?? null, weights_sha256: served ? await soFar(served.weights) : null,
     };
   }));
 }
+
+/** What a promise has come to by now: the list does not wait until gigabytes are hashed. */
+const soFar = (hash: Promise<string>): Promise<string | null> => Promise.race([hash.catch(() => null), new Promise<null>((resolve) => { setImmediate(() => resolve(null)); })]);
 
 /** One problem of each family, and one more of each if there are few. */
 function examplesOf(samples: readonly RunSample[]): string[] {
