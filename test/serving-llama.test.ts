@@ -3,7 +3,7 @@
 
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
@@ -45,6 +45,25 @@ test('both engines say the same on one file, and /v1/models says which is which'
   const first = await theirs.chat.completions.create({ ...base, max_completion_tokens: 2 }), again = await theirs.chat.completions.create({ ...base, max_completion_tokens: 2 });
   assert.equal(again.choices[0]!.message.content, first.choices[0]!.message.content);
   assert.ok(again.usage!.prompt_tokens_details!.cached_tokens! > 5);
+});
+
+test('a GGUF file of a kind that only llama.cpp may read is taken onto the shelf, and what llama.cpp says of it is told', needsLlama, async () => {
+  const server = servers[1]!, file = join(temporaryHome(), 'qwen.gguf'), folder = join(temporaryHome(), 'qwen');
+  await writeRandomModel(folder, qwenTemplate, '<|im_end|>');
+  const source = openExportSource(folder);
+  await exportGguf(source, file, 'F32');
+  source.close();
+  // Another architecture by name, of the same length; llama.cpp knows it, and misses its biases.
+  const renamed = Buffer.from(readFileSync(file).toString('latin1').replaceAll('llama.', 'orion.').replace(/(general\.architecture[\s\S]{12})llama/, '$1orion'), 'latin1');
+  const added = await fetch(`${server.url}/api/models/orion.gguf`, { method: 'PUT', body: renamed });
+  assert.equal(added.status, 200, await added.text());
+  const shelf = async (): Promise<Record<string, unknown>> => ((await (await fetch(`${server.url}/api/models`)).json()) as { models: Record<string, unknown>[] }).models.find((m) => m['id'] === 'orion.gguf')!;
+  const there = await shelf();
+  assert.deepEqual([there['state'], there['type'], there['context'], there['bytes']], ['here', 'orion', 2048, renamed.length]);
+  const load = await fetch(`${server.url}/api/models/orion.gguf/load`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' });
+  await load.text();
+  for (let i = 0; i < 300 && (await shelf())['state'] === 'loading'; i++) await new Promise((r) => { setTimeout(r, 50); });
+  assert.equal((await shelf())['state'], 'failed');
 });
 
 after(killServers);

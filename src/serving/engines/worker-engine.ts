@@ -1,11 +1,9 @@
 // An engine in a worker thread, seen from the server's thread: starts it, waits until its model is there, and hands its
 // events to whoever asked. When the thread dies, every open answer hears it, and so does the next one.
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { TiefsucheError, type ErrorCode, isTiefsucheError } from '../../errors.ts';
-import { llamaFolder } from '../../evaluation/other-engines.ts';
+import { llamaInstalled } from '../readable-model.ts';
 import type { CutShort, EmbedRequest, Engine, EngineAnswer, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-loop.ts';
 
@@ -63,7 +61,7 @@ export async function openEngine(options: WorkerOptions, name: EngineName | null
   try { return await openWorkerEngine('engine-worker', options); } catch (error) {
     const unread = isTiefsucheError(error) && (error.code === 'UNSUPPORTED' || error.code === 'FORMAT') && options.path.endsWith('.gguf');
     if (!unread) throw error;
-    if (!existsSync(join(llamaFolder, 'node_modules', 'node-llama-cpp'))) throw new TiefsucheError(error.code, error.message, { hint: `${error.hint ?? ''} llama.cpp may read it: \`tiefsuche engine install llama\`.`.trim(), cause: error });
+    if (!llamaInstalled()) throw new TiefsucheError(error.code, error.message, { hint: `${error.hint ?? ''} llama.cpp may read it: \`tiefsuche engine install llama\`.`.trim(), cause: error });
     return openWorkerEngine('llama-worker', options);
   }
 }

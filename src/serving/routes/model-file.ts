@@ -5,10 +5,10 @@ import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fsyncFolder, makeFolder, requireFreeDisk, writeFully } from '../../durable-file.ts';
-import { openModelFiles } from '../../models/load.ts';
 import { modelsFolder } from '../../models/model-path.ts';
 import { ApiError } from '../api-error.ts';
 import type { Route } from '../route.ts';
+import { readableModel } from '../readable-model.ts';
 import { forgetFacts } from '../studio/model-shelf.ts';
 
 const modelAddedSchema = z.object({ id: z.string(), bytes: z.int() }).meta({ id: 'ModelAdded' });
@@ -25,7 +25,7 @@ export const modelAdd: Route = {
   summary: 'Add a model: the body is a GGUF file',
   access: 'operator',
   answers: { 'application/json': modelAddedSchema },
-  async answer(c, { home }) {
+  async answer(c, { home, held }) {
     const id = checkedName(c.req.param('id')!), folder = modelsFolder(home), path = join(folder, id), temporary = join(folder, `.${id}.${process.pid}.part.gguf`);
     if (!id.endsWith('.gguf')) throw new ApiError(415, 'unsupported_media_type', 'only GGUF files are added here; put a Hugging Face folder into the models folder by hand');
     if (existsSync(path)) throw new ApiError(409, 'exists', `there is a model "${id}" already`);
@@ -42,7 +42,7 @@ export const modelAdd: Route = {
       } finally {
         closeSync(file);
       }
-      openModelFiles(temporary).close(); // refuses what is no model, or one that nothing here can run
+      readableModel(temporary, held); // refuses what is no model, or one that nothing here can run
       renameSync(temporary, path);
       fsyncFolder(folder);
     } catch (error) {

@@ -5,11 +5,11 @@ import { z } from 'zod';
 import { freeMemory } from '../../free-memory.ts';
 import { runsFolder } from '../../home.ts';
 import { stepOf } from '../../models/formats/checkpoint-folder.ts';
-import { type ModelFacts, listCheckpointModels, listModels, modelFacts } from '../../models/list-models.ts';
-import { openModelFiles } from '../../models/load.ts';
-import { type FitOptions, type ModelFit, modelFit } from '../../reasoning/fit.ts';
+import { listCheckpointModels, listModels } from '../../models/list-models.ts';
+import type { FitOptions } from '../../reasoning/fit.ts';
 import { measuredBandwidth } from '../../reasoning/measured-bandwidth.ts';
 import type { RunSample } from '../../runs/run-samples.ts';
+import { type Readable, readableModel } from '../readable-model.ts';
 import type { ServerState } from '../server-state.ts';
 
 export const shelfModelSchema = z.object({
@@ -28,31 +28,19 @@ export type ShelfModel = z.output<typeof shelfModelSchema>;
 
 const smallestJudged = 32 * 2 ** 20; // smaller weights live in the processor's caches, where this bound says nothing
 
-type Known = ModelFacts & Pick<ModelFit, 'totalBytes' | 'bytesPerToken'>;
 /** How this server holds weights, keys and values. */
 type Held = Pick<FitOptions, 'precision' | 'cache'>;
 
-const facts = new Map<string, { readonly held: Held; readonly known: Known | string }>();
+const facts = new Map<string, { readonly held: Held; readonly known: Readable | string }>();
 
 /** Headers do not change under a name; a model that is replaced gets a new path or a new server. */
-function factsOf(path: string, held: Held): Known | string {
+function factsOf(path: string, held: Held): Readable | string {
   const kept = facts.get(path);
   if (kept?.held === held) return kept.known;
-  let known: Known | string;
-  try { known = readFacts(path, held); } catch (error) { known = (error as Error).message; }
+  let known: Readable | string;
+  try { known = readableModel(path, held); } catch (error) { known = (error as Error).message; }
   facts.set(path, { held, known });
   return known;
-}
-
-/** Reads headers only. */
-function readFacts(path: string, held: Held): Known {
-  const files = openModelFiles(path);
-  try {
-    const { totalBytes, bytesPerToken } = modelFit(files, { ...held, freeBytes: 0, bandwidth: null });
-    return { ...modelFacts(files), totalBytes, bytesPerToken };
-  } finally {
-    files.close();
-  }
 }
 
 export const forgetFacts = (path: string): boolean => facts.delete(path);
