@@ -133,6 +133,10 @@ export const grpo = defineMethod({
           reward: all.reduce((a, b) => a + b, 0) / all.length, dead_groups: groups.filter(isDead).length / groups.length,
           length: sampled / all.length, cut_off: completions.flat().filter((c) => c.finish === 'length').length / all.length,
         };
+        for (const [name, wanted] of [['length_right', true], ['length_wrong', false]] as const) {
+          const lengths = groups.flatMap(({ rewards }, i) => completions[i]!.filter((_, s) => (rewards[s] === 1) === wanted).map((c) => c.tokens.length));
+          if (lengths.length > 0) metrics[name] = lengths.reduce((a, b) => a + b, 0) / lengths.length;
+        }
         if (settings.overlong_margin > 0) metrics['overlong'] = groups.reduce((sum, g) => sum + g.shaped.reduce((a, r, s) => a + r - g.rewards[s]!, 0), 0) / all.length;
         let loss = 0, entropy = 0, rows = 0, gradNorm = 0, divergence = 0;
         for (const part of split(live, settings.minibatches, seed, step)) {
