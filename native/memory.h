@@ -14,7 +14,7 @@ namespace ts {
 class Memory {
  public:
   explicit Memory(size_t bytes) : bytes(bytes) {
-    constexpr size_t huge = size_t(2) << 20;
+    [[maybe_unused]] constexpr size_t huge = size_t(2) << 20;
 #if defined(_WIN32)
     data = _aligned_malloc(bytes ? bytes : 64, 64);
     if (!data) throw std::bad_alloc();
@@ -51,8 +51,10 @@ class Memory {
 
  private:
   void* data = nullptr;
+#if !defined(_WIN32)
   void* mapped = nullptr;
   size_t mappedBytes = 0;
+#endif
 };
 
 }  // namespace ts

@@ -25,8 +25,8 @@ function stop(what, todo) {
   process.exit(1);
 }
 
-function run(command, args, env = {}) {
-  return spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+function run(command, args, env = {}, cwd = root) {
+  return spawnSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
 }
 
 /** The command that starts zig. */
@@ -78,8 +78,8 @@ for (const target of wanted.length > 0 ? wanted : Object.keys(TARGETS)) {
   const folder = join(build, 'packages', '@tiefsuche', `native-${target}`), addon = join(folder, 'tiefsuche.node');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const { status } = run(process.execPath, ['scripts/build-native.js', `--target=${target}`, `--out=${addon}`],
-    { CXX: `${zig} c++ -target ${TARGETS[target].zig}`, DLLTOOL: `${zig} dlltool`, ZIG_GLOBAL_CACHE_DIR: join(build, 'zig-cache'), ZIG_LOCAL_CACHE_DIR: join(build, 'zig-cache') });
+  const { status } = run(process.execPath, [join(root, 'scripts', 'build-native.js'), `--target=${target}`, `--out=${addon}`],
+    { CXX: `${zig} c++ -target ${TARGETS[target].zig}`, DLLTOOL: `${zig} dlltool`, ZIG_GLOBAL_CACHE_DIR: join(build, 'zig-cache'), ZIG_LOCAL_CACHE_DIR: join(build, 'zig-cache') }, folder); // its linker leaves files where it is started
   if (status !== 0) { rmSync(folder, { recursive: true, force: true }); said.push(`${target}: did not build, see above`); failures++; continue; }
   for (const name of readdirSync(folder)) if (name !== 'tiefsuche.node') rmSync(join(folder, name)); // what a linker leaves beside it
   writePackage(target, TARGETS[target], folder);
