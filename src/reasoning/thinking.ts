@@ -8,9 +8,12 @@ import type { Problem, Task } from './tasks/task.ts';
 export const thinkOpen = '<think>';
 export const thinkClose = '</think>';
 
-export interface ThinkTags { readonly open: string; readonly close: string }
-/** DeepSeek, Qwen, GLM, SmolLM3 and ours; then Mistral's and Seed-OSS's. */
-export const knownTags: readonly [ThinkTags, ...ThinkTags[]] = [{ open: thinkOpen, close: thinkClose }, { open: '[THINK]', close: '[/THINK]' }, { open: '<seed:think>', close: '</seed:think>' }];
+export interface ThinkTags { readonly open: string; readonly close: string; /** Further marks of the format, which belong to no answer. */ readonly marks?: readonly string[] }
+/** DeepSeek, Qwen, GLM, SmolLM3 and ours; then Mistral's, Seed-OSS's, and the channels of gpt-oss. */
+export const knownTags: readonly [ThinkTags, ...ThinkTags[]] = [
+  { open: thinkOpen, close: thinkClose }, { open: '[THINK]', close: '[/THINK]' }, { open: '<seed:think>', close: '</seed:think>' },
+  { open: '<|channel|>analysis<|message|>', close: '<|end|><|start|>assistant<|channel|>final<|message|>', marks: ['<|channel|>final<|message|>', '<|channel|>commentary<|message|>', '<|start|>assistant', '<|end|>'] },
+];
 const [usual] = knownTags;
 
 /** Put after a prompt, it forces an answer without thinking. */

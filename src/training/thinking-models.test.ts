@@ -2,7 +2,7 @@
 // the same weights, with both templates, must come to the same.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -14,7 +14,7 @@ import { Answerer } from '../reasoning/generate.ts';
 import { demonstration, drawFrom, problemPrompt } from '../reasoning/problems.ts';
 import { Rollout } from '../reasoning/rollout.ts';
 import { noThinking, thinkOpen } from '../reasoning/thinking.ts';
-import { opensThought, thinks } from '../reasoning/thinking-models.ts';
+import { opensThought, tagsOf, thinks } from '../reasoning/thinking-models.ts';
 import { compileChatTemplate } from '../tokenizer/chat-template.ts';
 import { fileTask } from './file-task.ts';
 import { taskAccuracy } from '../evaluation/task-accuracy.ts';
@@ -29,6 +29,8 @@ after(() => { own.model.close(); backend.close(); });
 test('templates that open the thought are known', () => {
   assert.deepEqual([opensThought(own), opensThought(opened), thinks(own), thinks(opened)], [false, true, true, true]);
   assert.equal(opensThought({ template: null, chatTemplate: undefined }), false);
+  const folder = fileURLToPath(new URL('../../test/data/chat-templates/', import.meta.url)), of = (name: string): string => tagsOf({ chatTemplate: readFileSync(join(folder, `${name}.jinja`), 'utf8') }).open;
+  assert.deepEqual(['openai-gpt-oss-120b', 'ByteDance-Seed-OSS', 'mistralai-Ministral-3-14B-Reasoning-2512', 'GLM-4.6', 'HuggingFaceTB-SmolLM3-3B'].map(of), ['<|channel|>analysis<|message|>', '<seed:think>', '[THINK]', '<think>', '<think>']);
 });
 
 test('accuracy, thoughts and the control without thinking are the same either way', async () => {

@@ -1,6 +1,14 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { knownTags } from '../../reasoning/thinking.ts';
 import { TagRemover } from './tag-remover.ts';
+
+test('channels of gpt-oss go, when a model answers without a thought, too', () => {
+  const remover = new TagRemover(knownTags.find(({ open }) => open.includes('channel'))), text = '<|channel|>final<|message|>It is <|x|> 8<|end|>';
+  let out = '';
+  for (const piece of text) out += remover.push(piece);
+  assert.equal(out + remover.end(), 'It is <|x|> 8');
+});
 
 test('tags go, however they are cut; what only looks like one stays', () => {
   const text = 'a <b> 5 < 7</think> and<think> so <thi';

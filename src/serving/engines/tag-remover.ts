@@ -8,7 +8,7 @@ export class TagRemover {
   private held = '';
 
   /** @param tags of the model; `<think>` goes with any, as clients know it */
-  constructor(tags: ThinkTags = knownTags[0]) { this.tags = [...new Set([knownTags[0], tags].flatMap(({ open, close }) => [open, close]))]; }
+  constructor(tags: ThinkTags = knownTags[0]) { this.tags = [...new Set([knownTags[0], tags].flatMap(({ open, close, marks = [] }) => [open, close, ...marks]))]; }
 
   push(piece: string): string {
     const [certain, held] = cutOpenEnd(this.tags.reduce((text, tag) => text.replaceAll(tag, ''), this.held + piece), this.tags);
