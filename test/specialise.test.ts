@@ -46,7 +46,9 @@ test('it learns, compares, and says the same when called again; killed in the mi
   assert.ok(prepared.removed.inTest > 0 && prepared.removed.duplicates > 0, 'these files overlap');
   const plan = specialise(...args, '--plan');
   assert.equal(plan.status, 0, plan.err);
-  const { seconds, memory_bytes, kwh, metric, steps } = JSON.parse(plan.out);
+  const { seconds, memory_bytes, kwh, metric, steps, ways } = JSON.parse(plan.out);
+  assert.ok(ways.length === 6 && ways.every((w: { fits: boolean; longest_row: number; memory_bytes: number }) => w.fits && w.longest_row > 0 && w.memory_bytes > 1e7), plan.out);
+  assert.deepEqual(ways.filter((w: { chosen: boolean }) => w.chosen).map((w: { name: string }) => w.name), ['full']);
   assert.ok(seconds > 0 && memory_bytes > 1e7 && kwh.grade === 'estimated' && metric === 'number' && steps === Math.ceil((4 * prepared.train.length) / 32));
   assert.ok(!existsSync(join(folder, 'home', 'runs', 'digits')), 'a plan begins nothing');
 
@@ -59,6 +61,10 @@ test('it learns, compares, and says the same when called again; killed in the mi
   assert.equal(done.status, 0, done.err);
   const outcome = JSON.parse(done.out);
   assert.ok(outcome.better && outcome.after > outcome.before + 0.3 && outcome.after <= 1, done.out);
+  const compared = readFileSync(join(folder, 'home', 'runs', 'digits', 'comparison.md'), 'utf8');
+  assert.match(compared, /^# digits beside /);
+  assert.equal(compared.match(/^## \d+$/gm)!.length, 20);
+  assert.match(compared, /\*\*digits\*\*, right\n\n> \d/);
   assert.equal(outcome.general, null, 'a vocabulary of digits forgets no English');
   const again = JSON.parse(specialise(...args).out);
   assert.deepEqual([again.before, again.after, again.metric], [outcome.before, outcome.after, outcome.metric]);

@@ -57,7 +57,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-const expireEvery = 6 * 3600_000, lookForTraining = 2000; // ms
+const expireEvery = 6 * 3600_000, lookForTraining = 2000, longestUpload = 6 * 3600_000; // ms
 
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, models, names, proxies } = options;
@@ -79,6 +79,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     };
     const state: ServerState = { host, names, identity, models: store.models, held: { precision: options.engine.precision, cache: options.engine.cache ?? 'f32' }, limits, metrics: makeMetrics(store.models), log: makeLog(options.log ?? 'warn'), audit: options.audit ? new Audit(options.audit === 'texts', home) : null, open: new Set(), home, store, runs: new RunReader(home), commandLine: options.commandLine, stopping: false };
     const server = createAdaptorServer({ fetch: makeApp(state).fetch }) as Server;
+    server.requestTimeout = longestUpload; // Node's five minutes cut a model off that comes over a slow line
     await listen(server, host, options.port);
     const expire = (): void => {
       try { expireChats(home, readStudioSettings(home).retention_days); } catch (error) { state.log.error({ error: (error as Error).message }, 'retention'); }
