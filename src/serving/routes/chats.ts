@@ -16,5 +16,5 @@ export const chats: Route = {
   summary: 'Your conversations',
   query: z.object({ search: z.string().optional() }),
   answers: { 'application/json': chatsSchema },
-  answer: (c, { home }) => c.json({ chats: new ChatStore(c.get('user'), home).list(c.req.query('search') ?? '') } satisfies ChatList),
+  answer: async (c, { home }) => c.json({ chats: await new ChatStore(c.get('user'), home).list(c.req.query('search') ?? '') } satisfies ChatList),
 };

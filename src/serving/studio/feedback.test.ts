@@ -34,19 +34,19 @@ test('ratings are collected with author and consent, from those who agreed alone
   assert.deepEqual(lines(), []);
 });
 
-test('conversations: for the owner alone, found by all words, deleted when their time is over', () => {
+test('conversations: for the owner alone, found by all words, deleted when their time is over', async () => {
   const home = temporaryHome(), store = new ChatStore({ name: 'anna', role: 'user' }, home);
   store.write(conversation(1, true, [question('Where is the plumb line?'), answer('on the wall', { value: 'up', corrected: null, time })], '2026-01-01T00:00:00.000Z'));
   store.write(conversation(2, false, [question('A line')], new Date().toISOString()));
   assert.equal(statSync(join(home, 'chats', 'anna')).mode & 0o777, 0o700);
-  assert.deepEqual(store.list('line PLUMB').map((c) => c.title), ['talk 1']);
-  assert.deepEqual(store.list('').map((c) => c.title), ['talk 2', 'talk 1']);
+  assert.deepEqual((await store.list('line PLUMB')).map((c) => c.title), ['talk 1']);
+  assert.deepEqual((await store.list('')).map((c) => c.title), ['talk 2', 'talk 1']);
   for (const id of ['../bert/x', '', 'x']) assert.throws(() => store.read(id), { status: 404 });
   assert.equal(expireChats(home, null), 0);
   assert.equal(collectFeedback(home).records, 1);
   assert.equal(expireChats(home, 30), 1);
   assert.equal(readFileSync(feedbackFile(home), 'utf8'), '', 'what was collected from it goes too');
-  assert.deepEqual(store.list('').map((c) => c.title), ['talk 2']);
+  assert.deepEqual((await store.list('')).map((c) => c.title), ['talk 2']);
 });
 
 test('an export says what it is; a fence in a file does not break it', () => {
