@@ -27,11 +27,11 @@ export function trainingView(): (event: TrainEvent) => void {
       }
       case 'stage':
         done();
-        progress = openProgress({ label: stageNames[event.method] ?? event.method, total: event.steps, unit: 'steps' });
         break;
       case 'step': {
         const { row } = event, reward = row['reward'];
-        progress?.update(event.stageStep, reward === undefined
+        progress ??= openProgress({ label: stageNames[event.method] ?? event.method, total: event.stageSteps, unit: 'steps' }); // anew behind an evaluation
+        progress.update(event.stageStep, reward === undefined
           ? `loss ${Number(row['loss']).toFixed(3)} · ${si(Number(row['tokens_per_s']))} tokens/s`
           : `reward ${Number(reward).toFixed(2)} · length ${Number(row['length']).toFixed(0)} · no signal ${percent(Number(row['dead_groups']))} · ${si(Number(row['tokens_per_s']))} tokens/s`);
         break;
