@@ -277,6 +277,9 @@ async function give(mine: Ongoing, model: ShelfModel, { after = [], seed, rating
   } catch (error) {
     said = { ...said, finish: aborted.aborted ? 'stopped' : 'failed', error: aborted.aborted ? null : unreachable(error) ? t('server.lost') : reasonOf(error) };
   }
+  // Of a model that was loaded a moment ago the weights may still have been hashed when it was asked.
+  const hash = shelf.value?.models.find((m) => m.id === model.id && m.step === model.step)?.weights_sha256 ?? null;
+  said = { ...said, weights_sha256: said.weights_sha256 ?? hash };
   if (here()) announcer.end(said.finish === 'failed' ? t('turn.failed', { error: said.error ?? '' }) : t('live.done'));
   batch(() => {
     if (tokens.length > 0) logprobs.value = new Map([...logprobs.value, [said.time, tokens]]);
