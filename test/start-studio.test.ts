@@ -1,7 +1,7 @@
 // `tiefsuche start --studio`: the server and the page at once, the model that learns beside it in a process of its own. A
 // killed server does not harm the run; one that is told to end lets it save, or not begin; the next start goes on, on the next free port.
 
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,11 +16,17 @@ import { startingProcess } from '../src/runs/run-start.ts';
 
 const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)), home = temporaryHome();
 
+/** Whatever a failed test leaves behind would keep this file from ending. */
+const children = new Set<ChildProcess>();
+after(() => { for (const child of children) child.kill('SIGKILL'); });
+
 interface Started { readonly child: ChildProcess; readonly url: string; readonly said: () => string }
 
 async function start(port: number, TIEFSUCHE_HOME = home, before: (home: string) => void = () => {}): Promise<Started> {
   before(TIEFSUCHE_HOME);
   const child = spawn(process.execPath, ['--import', 'tsx', main, 'start', '--studio', '--tiny', '--json', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TIEFSUCHE_HOME } });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
   let said = '';
   child.stderr!.on('data', (d) => { said += String(d); });
   for await (const line of createInterface({ input: child.stdout! })) return { child, url: (JSON.parse(line) as { url: string }).url, said: () => said };
@@ -39,15 +45,17 @@ async function run(url: string, until: (r: Report) => boolean): Promise<Report> 
 }
 
 test('a run outlives its server, stops with it when asked, and goes on with the next', async () => {
-  const first = await start(0);
+  const first = await start(0), trainer = startingProcess('tiny', home)!;
   assert.match(await (await fetch(first.url)).text(), /<div id="studio">/);
   const { runs, starts } = (await (await fetch(`${first.url}/api/runs`)).json()) as { runs: unknown[]; starts: { run: string; state: string }[] };
   if (runs.length === 0) assert.deepEqual([starts[0]!.run, starts[0]!.state], ['tiny', 'starting'], 'told of before it has a folder');
   const { step } = await run(first.url, (r) => (r.step ?? 0) > 0);
+  process.kill(trainer, 'SIGSTOP'); // on a fast machine it would be finished before the second server is there
   const second = await start(Number(new URL(first.url).port));
   assert.notEqual(second.url, first.url, 'the next free port');
   first.child.kill('SIGKILL');
   await once(first.child, 'exit');
+  process.kill(trainer, 'SIGCONT');
   const later = await run(second.url, (r) => (r.step ?? 0) > step! + 2);
   assert.deepEqual([later.status, later.attempts], ['running', 1]);
   const answer = await fetch(`${second.url}/api/runs/tiny/stop`, { method: 'POST' });
