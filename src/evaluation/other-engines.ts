@@ -12,6 +12,7 @@ import type { Questions, Side } from './parity.ts';
 
 const engines = fileURLToPath(new URL('../../engines/', import.meta.url));
 export const llamaFolder = join(engines, 'llama');
+export const llamaInstalled = (): boolean => existsSync(join(llamaFolder, 'node_modules', 'node-llama-cpp'));
 
 /** What llama.cpp can serve on beside the processor. */
 export const gpus = ['cuda', 'vulkan'] as const;
@@ -33,7 +34,7 @@ export const rememberGpu = (gpu: Gpu | null): void => (gpu === null ? rmSync(gpu
 export type Found = { readonly run: (model: string, questions: Questions, base?: string) => Promise<Side> } | { readonly missing: string };
 
 export function llamaCpp(): Found {
-  if (!existsSync(join(llamaFolder, 'node_modules', 'node-llama-cpp'))) return { missing: 'llama.cpp is not installed; `tiefsuche engine install llama` puts it there (85 MB)' };
+  if (!llamaInstalled()) return { missing: 'llama.cpp is not installed; `tiefsuche engine install llama` puts it there (85 MB)' };
   return { run: (model, questions, base) => evaluate(process.execPath, [join(llamaFolder, 'evaluate.js')], { model: base ?? model, lora: base === undefined ? null : model }, questions) };
 }
 

@@ -52,11 +52,23 @@ export function stopIds({ tokenizer, generationConfig }: TextSide): number[] {
   return [...new Set([...listed, ...(own === undefined ? [] : [own])])];
 }
 
-/** Token ids of a conversation that the model is to continue; `tools` are the functions it may call. */
-export function promptIds({ tokenizer, template }: TextSide, messages: readonly ChatMessage[], { variables = {}, tools }: { variables?: Readonly<Record<string, unknown>> | undefined; tools?: readonly unknown[] | undefined } = {}): Int32Array {
-  if (!template) return tokenizer.encode(messages.map((m) => String(m.content ?? '')).join('\n'), { addSpecialTokens: true });
-  return tokenizer.encode(template.render(messages, { addGenerationPrompt: true, variables, ...(tools && { tools }) }));
+export interface PromptOptions {
+  /** Further names for the template. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  /** Functions the model may call. */
+  readonly tools?: readonly unknown[] | undefined;
 }
+
+/** A conversation as the model reads it before it answers. */
+export function promptText({ template }: Pick<TextSide, 'template'>, messages: readonly ChatMessage[], { variables = {}, tools }: PromptOptions = {}): string {
+  return template ? template.render(messages, { addGenerationPrompt: true, variables, ...(tools && { tools }) }) : messages.map((m) => String(m.content ?? '')).join('\n');
+}
+
+/** Its token ids; templates write their special tokens themselves. */
+export const encodePrompt = ({ tokenizer, template }: TextSide, prompt: string): Int32Array => tokenizer.encode(prompt, { addSpecialTokens: !template });
+
+/** Token ids of a conversation that the model is to continue. */
+export const promptIds = (side: TextSide, messages: readonly ChatMessage[], options: PromptOptions = {}): Int32Array => encodePrompt(side, promptText(side, messages, options));
 
 /** Ids that transformers would otherwise fill in from the first model of the architecture. */
 function tokenIds(side: TextSide): Record<string, unknown> {

@@ -3,7 +3,7 @@
 import type { CacheType } from '../engine/cache-pages.ts';
 import { Arena } from '../engine/program.ts';
 import type { SamplerSettings } from '../engine/ops/sample.ts';
-import { type LanguageModel, promptIds, stopIds } from '../models/language-model.ts';
+import { type LanguageModel, encodePrompt, promptText, stopIds } from '../models/language-model.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { type Completion, Rollout } from './rollout.ts';
 import { type Thought, ThoughtSplitter, splitThought } from './thinking.ts';
@@ -39,7 +39,8 @@ export class Answerer {
   }
 
   async answer(messages: readonly ChatMessage[], settings: GenerateSettings): Promise<Generated> {
-    return this.complete(promptIds(this.language, messages, { variables: settings.variables }), settings, opensThought(this.language, messages, settings.variables));
+    const prompt = promptText(this.language, messages, { variables: settings.variables });
+    return this.complete(encodePrompt(this.language, prompt), settings, opensThought(this.language, prompt));
   }
 
   /** @param inside whether the prompt ends inside a thought */

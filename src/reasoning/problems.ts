@@ -4,7 +4,7 @@
 import { type TextSide, promptIds, stopIds } from '../models/language-model.ts';
 import { RandomStream } from '../engine/random.ts';
 import { type Asked, type Language, type Problem, type Split, type Task, taskNamed } from './tasks/index.ts';
-import { formatThought } from './thinking.ts';
+import { type ThoughtPlace, formatThought } from './thinking.ts';
 import { thoughtPlace } from './thinking-models.ts';
 
 export interface ProblemMix {
@@ -43,11 +43,11 @@ export function longestPrompt(text: TextSide, mix: ProblemMix, seed: number, spl
   return [...lists, ...drawn].reduce((most, asked) => Math.max(most, problemPrompt(text, asked).length), 0) + 8;
 }
 
-/** Prompt and demonstration as ids; the loss is taken from `from` on. */
-export function demonstration(text: TextSide, { problem, task, random }: Drawn, inHead = 0): { ids: Int32Array; from: number } {
+/** Prompt and demonstration as ids; the loss is taken from `from` on. @param place that of the model: whoever makes many asks for it once */
+export function demonstration(text: TextSide, { problem, task, random }: Drawn, inHead = 0, { inside, tags }: Required<ThoughtPlace> = thoughtPlace(text)): { ids: Int32Array; from: number } {
   const manner = inHead > 0 && random.chance(inHead) ? 'head' : 'paper';
   const prompt = problemPrompt(text, problem), { thinking, answer } = task.solve(problem, random, manner);
-  const { inside, tags } = thoughtPlace(text), whole = task.thinks === false ? (inside ? tags.close : '') + answer : formatThought(thinking, answer, tags);
+  const whole = task.thinks === false ? (inside ? tags.close : '') + answer : formatThought(thinking, answer, tags);
   const completion = text.tokenizer.encode(inside && task.thinks !== false ? whole.slice(tags.open.length) : whole);
   return { ids: Int32Array.from([...prompt, ...completion, stopIds(text)[0]!]), from: prompt.length };
 }

@@ -1,7 +1,6 @@
 // Which models think, by which tags, and where their answers begin.
 
-import type { TextSide } from '../models/language-model.ts';
-import type { ChatMessage } from '../tokenizer/chat-template.ts';
+import { type TextSide, promptText } from '../models/language-model.ts';
 import { type ThinkTags, type ThoughtPlace, knownTags } from './thinking.ts';
 
 /** What a model's thoughts are marked by: the tags its template names, else `<think>`. */
@@ -16,9 +15,9 @@ export function thinks(text: Pick<TextSide, 'tokenizer' | 'chatTemplate'>): bool
 /** Whether a rendered prompt ends in the tag that opens a thought. */
 export const endsInThought = (prompt: string, { open }: ThinkTags): boolean => prompt.slice(-64).trimEnd().endsWith(open);
 
-/** Whether the template opens the thought itself (DeepSeek R1's): what the model writes then begins inside it. */
-export function opensThought(text: Pick<TextSide, 'template' | 'chatTemplate'>, messages: readonly ChatMessage[] = [{ role: 'user', content: '?' }], variables: Readonly<Record<string, unknown>> = {}): boolean {
-  return text.template !== null && endsInThought(text.template.render(messages, { addGenerationPrompt: true, variables }), tagsOf(text));
+/** Whether the template opens the thought itself (DeepSeek R1's): what the model writes then begins inside it. `prompt` is one it rendered; any is alike unless its variables say otherwise. */
+export function opensThought(text: Pick<TextSide, 'template' | 'chatTemplate'>, prompt: string = promptText(text, [{ role: 'user', content: '?' }])): boolean {
+  return text.template !== null && endsInThought(prompt, tagsOf(text));
 }
 
 /** Where the answers of a model begin, and its tags. */

@@ -96,9 +96,9 @@ export class ModelStore {
   private async follow(): Promise<void> {
     for (const served of [...this.models.values()]) {
       const { id, path, engine, step } = served;
-      if (this.models.get(id) !== served) continue; // unloaded or exchanged while another was loaded
-      if (engine.dead !== null && !this.loading.has(id) && !this.closed) { await this.revive(served); continue; }
-      if (step === null || engine.pending > 0 || this.loading.has(id) || this.closed) continue;
+      if (this.models.get(id) !== served || this.loading.has(id) || this.closed) continue; // unloaded or exchanged while another was loaded
+      if (engine.dead !== null) { await this.revive(served); continue; }
+      if (step === null || engine.pending > 0) continue;
       const newest = newestOf(join(runsFolder(this.home), id));
       if (newest !== null && newest !== path) await this.begin(id, newest, served).catch(() => {});
     }

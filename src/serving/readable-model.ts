@@ -1,17 +1,14 @@
 // What one of our two engines can run: a model that ours opens; or a GGUF file of another kind where llama.cpp is installed.
 // Only headers are read.
 
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import { isTiefsucheError } from '../errors.ts';
-import { llamaFolder } from '../evaluation/other-engines.ts';
+import { llamaInstalled } from '../evaluation/other-engines.ts';
 import { readGguf } from '../models/formats/gguf.ts';
 import { licenceOf } from '../models/licence.ts';
 import { type ModelFacts, modelFacts } from '../models/list-models.ts';
 import { openModelFiles } from '../models/load.ts';
 import { type FitOptions, type ModelFit, modelFit } from '../reasoning/fit.ts';
-
-export const llamaInstalled = (): boolean => existsSync(join(llamaFolder, 'node_modules', 'node-llama-cpp'));
 
 export type Readable = ModelFacts & Pick<ModelFit, 'totalBytes' | 'bytesPerToken'>;
 

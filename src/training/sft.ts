@@ -9,6 +9,7 @@ import { Tape } from '../engine/tape.ts';
 import { execute, read } from '../engine/program.ts';
 import { type Batch, recordLoss } from '../models/loss.ts';
 import { demonstration, drawFrom, drawProblem } from '../reasoning/problems.ts';
+import { thoughtPlace } from '../reasoning/thinking-models.ts';
 import { type Example, emptyBatch, limitsFor, packBatches, targetCount } from './batches.ts';
 import { type StageContext, defineMethod } from './method.ts';
 import { withFiles } from './file-task.ts';
@@ -122,11 +123,11 @@ export const sft = defineMethod({
 
     async function sourceOf({ folder, files }: StageContext, { data, heldout_size }: z.output<typeof sftSchema>): Promise<{ train: (index: number) => Example; test: Example[] | null; longest: readonly Example[]; meanTokens?: number }> {
       if ('file' in data) return fileExamples(language, folder, data, seed, heldout_size, files);
-      const mix = await withFiles(data, folder), perFamily = Math.ceil(heldout_size / mix.tasks.length);
+      const mix = await withFiles(data, folder), perFamily = Math.ceil(heldout_size / mix.tasks.length), place = thoughtPlace(language);
       return {
         longest: [],
-        train: (index) => demonstration(language, drawProblem(mix, seed, index, 'train'), data.in_head),
-        test: mix.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(mix, family, seed + 1, i, 'test'), data.in_head))),
+        train: (index) => demonstration(language, drawProblem(mix, seed, index, 'train'), data.in_head, place),
+        test: mix.tasks.flatMap((_, family) => Array.from({ length: perFamily }, (__, i) => demonstration(language, drawFrom(mix, family, seed + 1, i, 'test'), data.in_head, place))),
       };
     }
   },

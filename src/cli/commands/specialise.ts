@@ -140,11 +140,11 @@ async function begin(modelName: string, name: string, { model, data, test, wishe
     for (let microTokens = mostMicroTokens / 2; microTokens >= 128; microTokens /= 2) if (microTokens < step && isShort()) best = await plannedWith(microTokens, least);
     const { plan, memory } = best, needed = memory.totalBytes - resident, free = freeMemory();
     const ways = options['plan'] ? await waysHere(readRecipe(plan.recipe, { name: `specialise ${name}` }), maxPositions, free, { folder, home, threads: backend.info().threads, residentBytes: resident }) : [];
-    if (needed > free && options['plan']) {
-      if (json) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, fits: false, memory_bytes: memory.totalBytes, ways }));
-      else sayWays(ways, free, tell, terminal);
+    if (needed > free) {
+      if (json && options['plan']) terminal.print(JSON.stringify({ run: name, metric: plan.metric, steps: plan.steps, choices: plan.choices, fits: false, memory_bytes: memory.totalBytes, ways }));
+      sayWays(ways, free, tell, terminal);
+      throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(free)} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
     }
-    if (needed > free) throw new TiefsucheError('MEMORY', `specialising ${modelName} takes ${megabytes(needed)}, and ${megabytes(free)} are free`, { hint: 'Shorter rows, a lower --rank or a smaller model take less; close what else is running.' });
     sayData(prepared, tell);
     for (const { setting, value, why } of plan.choices) tell(`  ${setting.padEnd(14)} ${value}  ${style.dim(why)}`);
     tell(style.dim('  measuring with a few steps …'));

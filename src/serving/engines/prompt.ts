@@ -2,7 +2,7 @@
 // (Qwen3) writes an empty thought itself; where none stands there, ours is put behind the prompt. A template that ends in
 // `<think>` (DeepSeek R1) makes the model begin inside its thought; where thinking is asked for, we put the tag there.
 
-import { type TextSide, stopIds } from '../../models/language-model.ts';
+import { type TextSide, encodePrompt, promptText, stopIds } from '../../models/language-model.ts';
 import { noThinking } from '../../reasoning/thinking.ts';
 import { endsInThought, tagsOf, thinks } from '../../reasoning/thinking-models.ts';
 import { toolFormatOf } from '../tools/index.ts';
@@ -27,11 +27,10 @@ function withTools(text: TextSide, messages: EngineRequest['messages'], tools: E
 }
 
 export function preparePrompt(text: TextSide, { messages: said, variables, thinking, tools }: Pick<EngineRequest, 'messages' | 'variables' | 'thinking' | 'tools'>): PreparedPrompt {
-  const { tokenizer, template } = text, messages = withTools(text, said, tools), enabled = thinking.budget === 0 ? false : thinking.enabled;
-  const prompt = template ? template.render(messages, { addGenerationPrompt: true, ...(tools && { tools: tools.definitions }), variables: { ...variables, ...(enabled !== null && { enable_thinking: enabled }) } })
-    : messages.map((m) => String(m.content ?? '')).join('\n');
+  const messages = withTools(text, said, tools), enabled = thinking.budget === 0 ? false : thinking.enabled;
+  const prompt = promptText(text, messages, { tools: tools?.definitions, variables: { ...variables, ...(enabled !== null && { enable_thinking: enabled }) } });
   const tags = tagsOf(text), { open, close } = tags, tail = prompt.trimEnd(), inside = endsInThought(prompt, tags), closed = tail.endsWith(close) && endsInThought(tail.slice(0, -close.length), tags);
-  const encode = (added: string): number[] => [...tokenizer.encode(prompt + added, { addSpecialTokens: !template })];
+  const encode = (added: string): number[] => [...encodePrompt(text, prompt + added)];
   if (!thinks(text) || enabled === null || closed) return { ids: encode(''), inside, closed, mayThink: thinks(text) && !inside && !closed };
   if (enabled) return { ids: encode(inside ? '' : open), inside: true, closed: false, mayThink: false };
   return { ids: encode(inside ? close : noThinking(tags)), inside: false, closed: true, mayThink: false };

@@ -3,7 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { TiefsucheError, type ErrorCode, isTiefsucheError } from '../../errors.ts';
-import { llamaInstalled } from '../readable-model.ts';
+import { llamaInstalled } from '../../evaluation/other-engines.ts';
 import type { CutShort, EmbedRequest, Engine, EngineAnswer, EngineDescription, EngineEvent, EngineRequest } from './engine.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-loop.ts';
 

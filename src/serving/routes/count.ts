@@ -4,7 +4,7 @@
 
 import { z } from 'zod';
 import { ApiError } from '../api-error.ts';
-import { type ChatRequest, chatRequestSchema } from '../chat-request.ts';
+import { chatRequestSchema } from '../chat-request.ts';
 import { engineRequest } from '../engine-request.ts';
 import { readBody } from '../read-body.ts';
 import type { Route } from '../route.ts';
@@ -17,18 +17,8 @@ export type Count = z.output<typeof countSchema>;
 
 const largest = 32 * 2 ** 20;
 
-type Messages = ChatRequest['messages'];
 /** Characters a token of any language rarely has more of. */
 const perToken = 16;
-
-const textsOf = ({ content }: Messages[number]): string[] => (typeof content === 'string' ? [content] : (content ?? []).map((p) => p.text));
-const charactersOf = (messages: Messages): number => messages.flatMap(textsOf).reduce((n, text) => n + text.length, 0);
-
-/** The beginning of every text, this share of it. */
-function partOf(messages: Messages, share: number): Messages {
-  const cut = (text: string): string => text.slice(0, Math.ceil(text.length * share));
-  return messages.map((m) => (typeof m.content === 'string' ? { ...m, content: cut(m.content) } : m.content ? { ...m, content: m.content.map((p) => ({ ...p, text: cut(p.text) })) } : m)) as Messages;
-}
 
 export const count: Route = {
   method: 'post',
@@ -38,9 +28,10 @@ export const count: Route = {
   answers: { 'application/json': countSchema },
   async answer(c, state) {
     const body = await readBody(c, countRequestSchema, largest), served = modelNamed(state, body.model), { context } = served.engine.description;
-    const characters = charactersOf(body.messages), share = Math.min(1, (perToken * context) / Math.max(1, characters));
+    const request = engineRequest(body), texts = request.messages.map((m) => String(m.content)), characters = texts.reduce((n, text) => n + text.length, 0), share = Math.min(1, (perToken * context) / Math.max(1, characters));
     const counted = (tokens: number): Response => c.json({ tokens: Math.round(tokens / share), context, estimated: share < 1 } satisfies Count);
-    for await (const event of served.engine.start(engineRequest(share < 1 ? { ...body, messages: partOf(body.messages, share) } : body))) { // leaving the loop cancels it
+    const messages = request.messages.map((m, i) => ({ ...m, content: texts[i]!.slice(0, Math.ceil(texts[i]!.length * share)) }));
+    for await (const event of served.engine.start({ ...request, messages })) { // leaving the loop cancels it
       if (event.type === 'prompt') return counted(event.tokens);
       if (event.type === 'refused') {
         if (event.refusal.code === 'context_length_exceeded') return counted(event.refusal.promptTokens);
