@@ -1,12 +1,12 @@
 // A file as the texts it holds: plain text, whose documents are separated by three or more empty lines, or rows with a `text`.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { TiefsucheError } from '../errors.ts';
-import { type Row, placedRows } from './rows-file.ts';
+import { type Row, placedRows, requireDataFile } from './rows-file.ts';
 
 /** @param path of .jsonl, .json, .parquet; anything else is plain text */
 export async function readDocuments(path: string): Promise<string[]> {
-  if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+  requireDataFile(path);
   const documents = /\.(jsonl?|parquet)$/.test(path) ? (await placedRows(path)).map(({ where, get }) => textOf(get(), where)) : readFileSync(path, 'utf8').split(/\n{4,}/);
   if (documents.every((text) => text.trim() === '')) throw new TiefsucheError('INPUT', `${path} has no text`);
   return documents;

@@ -1,7 +1,6 @@
 // Problems from a file (.jsonl, .json, .parquet) as a task, so that reinforcement and evaluation take them like any other:
 // rows with a prompt (text or messages) and, unless the verifier knows it, an answer.
 
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TiefsucheError } from '../errors.ts';
 import { RandomStream } from '../engine/random.ts';
@@ -10,7 +9,7 @@ import type { Asked, Problem, Task } from '../reasoning/tasks/index.ts';
 import { type VerifierName, verifierNamed } from '../reasoning/verifiers.ts';
 import type { ChatMessage } from '../tokenizer/chat-template.ts';
 import { dialogueOf } from './dialogue.ts';
-import { placedRows } from './rows-file.ts';
+import { placedRows, requireDataFile } from './rows-file.ts';
 
 export interface FileTaskSettings {
   readonly task: string;
@@ -47,7 +46,7 @@ export async function fileTask({ task: name, file, test_file, verifier = 'exact'
 }
 
 async function rowsOf(path: string, verifier: VerifierName): Promise<Row[]> {
-  if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+  requireDataFile(path);
   const rows = (await placedRows(path)).map(({ where, get }) => {
     const { messages, tools, answer } = askedIn(get(), where), prompt = String(messages.findLast((m) => m.role === 'user')?.content ?? '');
     return { prompt, messages, tools, expected: verifierNamed(verifier).expected(prompt, answer) };

@@ -11,6 +11,7 @@ import { runsFolder } from '../home.ts';
 import { nearest } from '../nearest.ts';
 import { resolveModelPath } from '../models/model-path.ts';
 import type { TrainingRecipe } from './recipe-parts.ts';
+import { requireDataFile } from './rows-file.ts';
 import { listRuns, openRun } from '../runs/run-folder.ts';
 
 export async function parentsOf(recipe: Pick<TrainingRecipe, 'model' | 'tokenizer' | 'builds_on' | 'stages' | 'evaluation'>, folder: string, home: string): Promise<Parent[]> {
@@ -39,7 +40,7 @@ function dataFilesOf(part: unknown): string[] {
 
 async function dataParent(name: string, folder: string): Promise<Parent> {
   const path = resolve(folder, name);
-  if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+  requireDataFile(path);
   return { relation: 'data', run: null, path, name, ...(statSync(path).isFile() && { sha256: await hashOfFile(path) }) };
 }
 

@@ -1,6 +1,6 @@
 // Rows of a data file: .jsonl, .json (an array) or .parquet. Each is an object; one from a conversation has its author's consent.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { TiefsucheError } from '../errors.ts';
 import { checkConsent } from './consent.ts';
@@ -9,6 +9,11 @@ export type Row = Record<string, unknown>;
 
 /** A row where it stands ("a.jsonl, line 3"): read by `get`, which throws what is wrong with it. */
 export interface PlacedRow { readonly where: string; readonly get: () => Row }
+
+/** @throws NOT_FOUND where a recipe names a file that is not there */
+export function requireDataFile(path: string): void {
+  if (!existsSync(path)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${path}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+}
 
 /** All rows of a file, the first that is wrong refused. */
 export async function readRows(path: string): Promise<Row[]> {

@@ -1,7 +1,6 @@
 // Training text from a file: JSON lines, JSON or Parquet in any form of dialogue.ts. What the model should learn to write
 // is trained, the rest is only read.
 
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { TiefsucheError } from '../errors.ts';
@@ -11,7 +10,7 @@ import { type Example, targetCount } from './batches.ts';
 import { dialogueOf } from './dialogue.ts';
 import { dialogueExamples } from './dialogue-examples.ts';
 import type { EncodedFiles } from './method.ts';
-import { placedRows } from './rows-file.ts';
+import { placedRows, requireDataFile } from './rows-file.ts';
 
 export const fileSchema = z.strictObject({
   file: z.string(),
@@ -25,7 +24,7 @@ export const fileSchema = z.strictObject({
 export async function readExamples(language: TextSide, folder: string, { file, max_tokens }: { readonly file: string; readonly max_tokens: number }, files: EncodedFiles = new Map()): Promise<Example[]> {
   const full = resolve(folder, file), known = files.get(full);
   if (known) return known.filter((e) => e.ids.length <= max_tokens);
-  if (!existsSync(full)) throw new TiefsucheError('NOT_FOUND', `there is no data file ${full}`, { hint: 'Paths in a recipe start from the folder of the recipe.' });
+  requireDataFile(full);
   const all = (await placedRows(full)).flatMap(({ where, get }) => dialogueExamples(language, dialogueOf(get(), where), where)), examples = all.filter((e) => e.ids.length <= max_tokens);
   files.set(full, all);
   if (examples.length === 0) throw new TiefsucheError('INPUT', `no row of ${file} fits ${max_tokens} tokens`, { hint: 'Raise data.max_tokens.' });
