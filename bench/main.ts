@@ -9,13 +9,13 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string', default: 'llama-3m' }, threads: { type: 'string', default: '2' }, steps: { type: 'string', default: '10' },
-    batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, engine: { type: 'string', default: 'tiefsuche' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
+    batch: { type: 'string', default: '1' }, lora: { type: 'string', default: '0' }, file: { type: 'string' }, engine: { type: 'string', default: 'tiefsuche' }, 'few-bits': { type: 'boolean', default: false }, recompute: { type: 'boolean', default: false }, 'micro-tokens': { type: 'string' }, json: { type: 'boolean', default: false }, record: { type: 'boolean', default: false }, profile: { type: 'boolean', default: false },
     run: { type: 'string' }, seeds: { type: 'string' }, 'own-beginning': { type: 'string' }, before: { type: 'boolean', default: false },
     peer: { type: 'string' }, format: { type: 'string' }, place: { type: 'string' }, compile: { type: 'boolean', default: false }, pairs: { type: 'string' }, rounds: { type: 'string', default: '1' },
   },
 });
 
-const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--file GGUF [--few-bits]] [--recompute] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
+const usage = `npm run bench -- train --model ${Object.keys(benchModels).join('|')} [--lora RANK] [--file GGUF [--few-bits]] [--recompute] [--micro-tokens N] [--threads 2] [--steps 10] [--profile] [--peer PYTHON [--compile] [--pairs 9]] [--json]
 npm run bench -- generate --model smollm2-135m --batch 1|16 [--threads 2] [--peer PYTHON] [--json]
 npm run bench -- generate --model qwen3-0.6b --format Q8_0|Q4_K|… [--file GGUF] [--batch 1,16] [--threads 2] [--pairs 5] [--json]
 npm run bench -- specialise --file GGUF --seeds 1,2,3 [--peer PYTHON] [--threads 2] [--json]
@@ -29,12 +29,12 @@ each with --record: appended to bench/results/ with machine and commit
 load, generate --format: --place FOLDER keeps the models made for it`;
 
 async function run(): Promise<Record<string, unknown>> {
-  const [what] = positionals, { model } = values, threads = Number(values.threads), pairs = Number(values.pairs ?? 9);
+  const [what] = positionals, { model } = values, threads = Number(values.threads), pairs = Number(values.pairs ?? 9), microTokens = values['micro-tokens'] === undefined ? undefined : Number(values['micro-tokens']);
   if (what === 'train' && benchModels[model]) {
     const { benchTrain } = await import('./train.ts');
     if (values.profile) return (await import('./profile.ts')).profileTrain(model, threads, Number(values.steps), Number(values.lora));
-    if (values.peer) return (await import('./pairs.ts')).pairTrain(model, { threads, python: values.peer, compile: values.compile, pairs, lora: Number(values.lora) });
-    return benchTrain(model, { threads, steps: Number(values.steps), lora: Number(values.lora), file: values.file, fewBits: values['few-bits'], recompute: values.recompute });
+    if (values.peer) return (await import('./pairs.ts')).pairTrain(model, { threads, python: values.peer, compile: values.compile, pairs, lora: Number(values.lora), microTokens });
+    return benchTrain(model, { threads, steps: Number(values.steps), lora: Number(values.lora), file: values.file, fewBits: values['few-bits'], recompute: values.recompute, microTokens });
   }
   if (what === 'generate' && benchModels[model]) {
     const { benchGenerate, pairGenerate, pairGenerateFewBits } = await import('./generate.ts');

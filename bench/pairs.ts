@@ -26,11 +26,11 @@ export async function takeTurns(pairs: number, ours: () => Promise<{ rate: numbe
   return result;
 }
 
-export async function pairTrain(model: string, { threads, python, compile, pairs, lora = 0 }: { threads: number; python: string; compile: boolean; pairs: number; lora?: number }): Promise<Record<string, unknown>> {
+export async function pairTrain(model: string, { threads, python, compile, pairs, lora = 0, microTokens }: { threads: number; python: string; compile: boolean; pairs: number; lora?: number; microTokens?: number | undefined }): Promise<Record<string, unknown>> {
   const peer = new Peer(python, 'train.py', ['--model', model, '--threads', String(threads), ...(compile ? ['--compile'] : []), ...(lora > 0 ? ['--lora', String(lora)] : []), '--serve']);
   const ready = await peer.ready;
   let peerPeak = Number(ready['peak_rss_warmup_mib']);
-  const bench = openTrain(model, threads, { lora });
+  const bench = openTrain(model, threads, { lora, microTokens });
   await bench.step();
   await bench.step();
   const result = await takeTurns(pairs, async () => {
@@ -44,7 +44,7 @@ export async function pairTrain(model: string, { threads, python, compile, pairs
   peer.close();
   const ourPeak = statusMiB('VmHWM'), peerStart = Number(ready['rss_before_model_mib']);
   const summary = {
-    what: lora > 0 ? 'lora' : 'train', model, ...(lora > 0 && { lora }), threads, peer: compile ? 'torch.compile' : 'torch eager', isa: bench.backend.info().isa, ...summarise(result),
+    what: lora > 0 ? 'lora' : 'train', model, ...(lora > 0 && { lora }), ...(bench.passes > 1 && { passes: bench.passes }), threads, peer: compile ? 'torch.compile' : 'torch eager', isa: bench.backend.info().isa, ...summarise(result),
     peak_rss_mib: Math.round(ourPeak), rss_before_model_mib: Math.round(bench.memory.before), peer_peak_rss_mib: Math.round(peerPeak), peer_rss_before_model_mib: Math.round(peerStart),
     memory_above_start: Number(((ourPeak - bench.memory.before) / (peerPeak - peerStart)).toFixed(3)), memory_ratio: Number((ourPeak / peerPeak).toFixed(3)),
   };

@@ -129,6 +129,7 @@ struct Strip {
   int64_t lda;          // floats from row to row, or from k to k
   const float* b;
   int64_t panelStride;  // floats from one panel of B to the next
+  int64_t ldb;          // floats from k to k, where B lies in rows
   float* c;
   int64_t ldc;
   bool fromC;           // start from C, else from 0
@@ -142,8 +143,11 @@ struct Strip {
 /** How A lies: rows with k along memory, or all rows of one k next to each other. */
 enum class A { ROWS, COLUMNS };
 
-/** C (R rows, P panels) from one pass over kc. STREAM: B comes from memory, and is asked for 2 KB ahead. */
-template <int R, int P, A LAYOUT, bool STREAM = false>
+/** Where B comes from: panels in a cache, panels from memory, asked for 2 KB ahead, or rows as they lie. */
+enum class B { PANELS, STREAM, ROWS };
+
+/** C (R rows, P panels) from one pass over kc. */
+template <int R, int P, A LAYOUT, B SOURCE = B::PANELS>
 void micro(const Strip& s) {
   constexpr int NV = P * PARTS;
   vf acc[R][NV];
@@ -168,19 +172,19 @@ void micro(const Strip& s) {
   constexpr int BASES = ROWS ? (R + 2) / 3 : 1;
   const float* a[BASES];
   const float* b = s.b;
-  const int64_t lda = s.lda, panelStride = s.panelStride;
+  const int64_t lda = s.lda, panelStride = SOURCE == B::ROWS ? PANEL : s.panelStride, stepB = SOURCE == B::ROWS ? s.ldb : PANEL;
 #pragma GCC unroll 16
   for (int j = 0; j < BASES; j++) {
     a[j] = s.a + 3 * j * lda;
     asm("" : "+r"(a[j]));  // keeps the compiler from deriving them from each other, and running out of registers
   }
   const auto step = [&](int i) TS_LAMBDA {
-    if (STREAM)
+    if (SOURCE == B::STREAM)
 #pragma GCC unroll 16
       for (int p = 0; p < P; p++) __builtin_prefetch(b + p * panelStride + (i + 32) * PANEL);
     vf bv[NV];
 #pragma GCC unroll 16
-    for (int v = 0; v < NV; v++) bv[v] = vload(b + (v / PARTS) * panelStride + (v % PARTS) * W + i * PANEL);
+    for (int v = 0; v < NV; v++) bv[v] = vload(b + (v / PARTS) * panelStride + (v % PARTS) * W + i * stepB);
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
       const vf x = vset(ROWS ? a[ROWS ? r / 3 : 0][r % 3 * lda + i] : a[0][r]);
@@ -190,7 +194,7 @@ void micro(const Strip& s) {
     if (!ROWS) a[0] += lda;
   };
   const auto advance = [&](int steps) TS_LAMBDA {
-    b += steps * PANEL;
+    b += steps * stepB;
 #pragma GCC unroll 16
     for (int j = 0; j < BASES; j++) a[j] += ROWS ? steps : 0;
   };

@@ -27,7 +27,7 @@ namespace ts {
 namespace {
 
 constexpr std::chrono::microseconds SPIN{50};
-constexpr int SLOTS = 8, THREAD_SLOTS = 4;
+constexpr int SLOTS = 9, THREAD_SLOTS = 4;
 
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)

@@ -26,7 +26,7 @@ struct Pool {
   bool insideTile() const;
 
   /** Memory shared by the tiles of a kernel, 64-byte aligned, kept and grown; its content does not outlive the kernel.
-   *  Slots 0..7, of which 7 is the matrix product's; call it outside of tiles. */
+   *  Slots 0..8, of which 7 and 8 are the matrix product's; call it outside of tiles. */
   void* scratch(int slot, size_t bytes);
   /** Memory of one thread, likewise; call it inside a tile, with the tile's thread. Slots 0..3, 3 for the product. */
   void* threadScratch(int thread, size_t bytes, int slot = 0);

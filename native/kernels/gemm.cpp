@@ -1,11 +1,13 @@
 // The blocked matrix product (gemm.h) and the kernel `matmul`.
 // C is cut into tiles that one task owns. A task walks K in blocks: it packs its own block of B (panels of 16 columns)
 // and, where A cannot be read in place, of A, and keeps tiles of C in registers. Nothing is shared between threads, so
-// there is no barrier but the end. A thread holds on to the B that it packed while it computes tiles of the same columns.
+// there is no barrier but the end. A thread stays in its columns, and holds on to the B that it packed for the tiles below.
 #include "gemm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -34,20 +36,37 @@ int64_t cacheBytes() {
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-bool needsPacking(const Product& p);
+/** How the register kernels get at A: as it lies; rows copied one by one, so that they do not compete for the same sets of
+ *  the first-level cache, which has 8 to 12 ways; strips, where A lies across them and a copy is used often. */
+enum class ReadA { IN_PLACE, ROWS_COPIED, STRIPS };
+
+ReadA readA(const Product& p) {
+  if (p.a.column == 1) return MR > 8 && p.M > MR / 2 && p.a.row % 1024 == 0 ? ReadA::ROWS_COPIED : ReadA::IN_PLACE;
+  return p.a.column % 512 == 0 || p.N >= 8 * NP * PANEL ? ReadA::STRIPS : ReadA::IN_PLACE;
+}
+
+/** Floats from one copied row to the next: an odd number of lines. */
+constexpr int64_t copiedRow(int64_t kc) { return (kc + 15) / 32 * 32 + 16; }
+
+/** Whether rows of B are read as they lie: panels cost a few percent where few rows of A share them. Smaller register
+ *  tiles read B more often and lose by it, as do large B whose rows compete for the same sets of the cache. */
+constexpr bool B_IN_PLACE = W == 16;
+bool readsInPlace(const Product& p) {
+  return B_IN_PLACE && !p.packed && !p.source && p.b.column == 1 && p.N % PANEL == 0 && p.M <= 2048 && (p.b.row % 512 != 0 || p.K <= 2048);
+}
 
 /** Length of the blocks that K is walked in. Where C keeps its old value to the end, a block cannot leave its part there.
  *  Long blocks load and store C less often; where A is packed for each tile of columns and the cache is small, shorter
  *  ones leave room for wider tiles. */
 int64_t blockOf(const Product& p) {
-  const int64_t most = cacheBytes() < 1 << 20 && needsPacking(p) ? 288 : 640;
+  const int64_t most = cacheBytes() < 1 << 20 && readA(p) == ReadA::STRIPS ? 288 : 640;
   if (p.K <= most || (p.accumulate && p.alpha != 1.0f)) return p.K;
   return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, most)), 8) * 8;
 }
 
 /** Columns of a tile: as many as leave a third of the cache to the rest. */
 int64_t tileN(const Product& p) {
-  const int64_t block = cacheBytes() < 1 << 20 ? smaller(blockOf(p), 640) : 640, step = cacheBytes() < 1 << 20 ? 32 : 64;
+  const int64_t block = smaller(blockOf(p), 640), step = cacheBytes() < 1 << 20 ? 32 : 64;
   const int64_t columns = cacheBytes() * 2 / 3 / (4 * (block < 1 ? 1 : block)) / step * step;
   return columns < 128 ? 128 : columns > 512 ? 512 : columns;
 }
@@ -57,20 +76,21 @@ constexpr int64_t STRIPS = 168 / MR;
 
 // ---- the register kernels by rows and panels -----------------------------------------------------------------------
 
-template <int P, A LAYOUT, int... R>
+template <int P, A LAYOUT, B SOURCE, int... R>
 constexpr Micro pick(int64_t rows, std::integer_sequence<int, R...>) {
-  constexpr Micro table[] = {micro<R + 1, P, LAYOUT>...};
+  constexpr Micro table[] = {micro<R + 1, P, LAYOUT, SOURCE>...};
   return table[rows - 1];
 }
 
-template <int P>
+template <int P, B SOURCE>
 Micro kernelOf(int64_t rows, A layout) {
   using Rows = std::make_integer_sequence<int, MR>;
-  return layout == A::ROWS ? pick<P, A::ROWS>(rows, Rows()) : pick<P, A::COLUMNS>(rows, Rows());
+  return layout == A::ROWS ? pick<P, A::ROWS, SOURCE>(rows, Rows()) : pick<P, A::COLUMNS, SOURCE>(rows, Rows());
 }
 
+template <B SOURCE = B::PANELS>
 Micro kernelFor(int64_t rows, int64_t panels, A layout) {
-  return panels == NP ? kernelOf<NP>(rows, layout) : kernelOf<1>(rows, layout);
+  return panels == NP ? kernelOf<NP, SOURCE>(rows, layout) : kernelOf<1, SOURCE>(rows, layout);
 }
 
 /** Panels at a time for a few rows against B from memory: enough chains of fma to hide its latency, and streams of B. */
@@ -83,7 +103,7 @@ constexpr int MOST_PANELS = streamPanels(1), STREAM_ROWS = W == 16 ? 28 : MR;
 
 template <int... R>
 constexpr Micro pickStream(int64_t rows, std::integer_sequence<int, R...>) {
-  constexpr Micro table[] = {micro<R + 1, streamPanels(R + 1), A::ROWS, true>...};
+  constexpr Micro table[] = {micro<R + 1, streamPanels(R + 1), A::ROWS, B::STREAM>...};
   return table[rows - 1];
 }
 Micro streamKernelFor(int64_t rows) { return pickStream(rows, std::make_integer_sequence<int, STREAM_ROWS>()); }
@@ -97,7 +117,9 @@ struct Task {
   Area area;
   float* bPacked;
   float* aPacked;
-  bool packA;
+  ReadA aRead;
+  bool bInPlace;
+  bool one;       // of these columns
   bool hold;      // bPacked has room for all of K, block behind block
   bool isPacked;  // and holds it already
   const int64_t M = area.m1 - area.m0, panels = ceilDiv(area.n1 - area.n0, PANEL), groups = ceilDiv(panels, NP), strips = ceilDiv(M, MR);
@@ -115,9 +137,11 @@ struct Task {
       if (p.packed) {
         underStrips(s, k0);
       } else {
-        float* const slab = bPacked + (hold ? k0 * panels * PANEL : 0);
-        if (!isPacked) fill(k0, kc, slab);
-        s.b = slab;
+        if (!bInPlace) {
+          float* const slab = bPacked + (hold ? k0 * panels * PANEL : 0);
+          if (!isPacked) fill(k0, kc, slab);
+          s.b = slab;
+        }
         alongStrips(s, k0);
       }
       k0 += kc;
@@ -134,8 +158,9 @@ struct Task {
     const bool last = k0 + kc == p.K, onto = p.accumulate && p.alpha != 1.0f;
     Strip s{};
     s.kc = kc;
-    s.b = p.packed ? p.packed + area.n0 * p.K + k0 * PANEL : bPacked;
-    s.panelStride = (p.packed ? p.K : kc) * PANEL;
+    s.b = p.packed ? p.packed + area.n0 * p.K + k0 * PANEL : p.b.data + k0 * p.b.row + area.n0;
+    s.panelStride = bInPlace ? PANEL : (p.packed ? p.K : kc) * PANEL;
+    s.ldb = p.b.row;
     s.lda = p.a.column == 1 ? p.a.row : p.a.column;
     s.ldc = p.ldc;
     s.fromC = k0 > 0 || (p.accumulate && !onto);
@@ -154,7 +179,11 @@ struct Task {
     for (int64_t i = 0; i < strips; i++) {
       const int64_t m = start(i), rows = start(i + 1) - m;
       s.a = p.a.data + m * p.a.row + k0 * p.a.column;
-      if (packA) {
+      if (aRead == ReadA::ROWS_COPIED) {
+        s.lda = copiedRow(s.kc);
+        for (int64_t r = 0; r < rows; r++) memcpy(aPacked + r * s.lda, s.a + r * p.a.row, sizeof(float) * static_cast<size_t>(s.kc));
+        s.a = aPacked;
+      } else if (aRead == ReadA::STRIPS) {
         if (i % STRIPS == 0) {
           packStrips(s.a, p.a.row, p.a.column, p.M - m, smaller(STRIPS, strips - i), [&](int64_t j) { return start(i + j) - m; }, s.kc, aPacked);
         }
@@ -162,17 +191,23 @@ struct Task {
         s.lda = MR;
         layout = A::COLUMNS;
       }
-      const int64_t stepA = packA ? 0 : fetchA(s, k0, i), stepB = packA ? 0 : fetchB(s, k0 + s.kc, i);
+      const bool fetch = aRead != ReadA::STRIPS;
+      const int64_t stepA = fetch ? fetchA(s, k0, i) : 0, stepB = fetch ? fetchB(s, k0 + s.kc, i) : 0;
       float* const next = p.c + start(i + 1) * p.ldc + area.n0;  // the strip below
       for (int64_t j = 0; j < groups; j++) {
         s.b = b + j * NP * s.panelStride;
         const int64_t count = smaller(NP, panels - j * NP), later = j + lead - groups;
         s.nextC = later < 0 ? p.c + m * p.ldc + area.n0 + (j + lead) * NP * PANEL : i + 1 < strips && later < groups ? next + later * NP * PANEL : p.c;
-        tile(s, kernelFor(rows, count, layout), count, m, rows, area.n0 + j * NP * PANEL);
+        tile(s, kernelOfTile(rows, count, layout), count, m, rows, area.n0 + j * NP * PANEL);
         s.aheadA.at += stepA;
         s.aheadB.at += stepB;
       }
     }
+  }
+
+  Micro kernelOfTile(int64_t rows, int64_t count, A layout) const {
+    if constexpr (B_IN_PLACE) if (bInPlace) return kernelFor<B::ROWS>(rows, count, layout);
+    return kernelFor(rows, count, layout);
   }
 
   /** Group by group of packed panels, which come from memory once, over all strips. */
@@ -247,11 +282,13 @@ struct Task {
     return s.kc / groups * p.a.column;
   }
 
-  /** Likewise for the next block of B, from k1 on: each strip fetches its share, some rows or some columns. */
+  /** Likewise for the next block of B, from k1 on or, behind the last one, of the columns that come next: each strip
+   *  fetches its share, some rows or some columns. */
   int64_t fetchB(Strip& s, int64_t k1, int64_t i) const {
     s.aheadB = {s.b, 0, 0, 0};
-    if (k1 >= p.K || p.source) return 0;
-    const float* next = p.b.data + k1 * p.b.row + area.n0 * p.b.column;
+    const bool last = k1 >= p.K;
+    if (p.source || (last && (!one || 2 * area.n1 - area.n0 > p.N))) return 0;
+    const float* next = p.b.data + (last ? 0 : k1 * p.b.row) + (last ? area.n1 : area.n0) * p.b.column;
     if (p.b.column == 1) {
       s.aheadB = {next + s.kc * i / strips * p.b.row, NP, PANEL, p.b.row};
       return NP * PANEL;
@@ -265,86 +302,114 @@ struct Task {
 // ---- cutting into tasks --------------------------------------------------------------------------------------------
 
 struct Grid {
-  int64_t rows, columns, first;  // tiles down and across, number of the first one
-  bool hold;                     // a thread packs all of B's K for the columns of a tile, and keeps it for the tiles below
+  int64_t rows, columns;           // tiles down and across
+  bool hold;                       // a thread packs all of B's K for the columns of a tile, and keeps it for the tiles below
   int64_t product;
+  int64_t firstTile, firstColumn;  // their numbers among those of all products
 };
 
 constexpr int64_t MOST_HELD = 1 << 20;  // floats of B
 constexpr int64_t LOWEST = 8 * MR;      // rows of a tile at least, where B is held
 
 /** Few enough tiles that packing pays, enough that `threads` end together. */
-Grid gridOf(const Product& p, int64_t tilesWanted) {
+Grid gridOf(const Product& p, int64_t threads, int64_t tilesWanted) {
   const int64_t panelGroups = ceilDiv(p.N, NP * PANEL);
-  if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {0, 0, 0, false, 0};
-  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN(p)), 0, false, 0};
+  if (p.M <= 0 || p.N <= 0 || (p.K == 0 && p.accumulate && !p.bias)) return {};
+  Grid g{(p.M + TILE_M / 2) / TILE_M, ceilDiv(p.N, tileN(p)), false, 0, 0, 0};
   if (g.rows == 0) g.rows = 1;
   if (g.columns > panelGroups) g.columns = panelGroups;
   const bool holds = !p.packed && ceilDiv(panelGroups, g.columns) * NP * PANEL * p.K <= MOST_HELD;
+  const int64_t alike = ceilDiv(g.columns, threads) * threads;  // columns for each thread
+  if (holds && g.columns >= threads && p.N / alike >= 128) g.columns = alike;
+  const bool costly = !p.packed && !holds && p.b.column == 1;  // every tile down packs B again, and few rows do not pay for it
   while (g.rows * g.columns < tilesWanted) {
     const int64_t height = ceilDiv(p.M, g.rows), width = ceilDiv(p.N, g.columns);
-    if (holds && height >= 2 * LOWEST) g.rows *= 2;
-    else if (height > width && height > 4 * MR) g.rows *= 2;
-    else if (width > 2 * NP * PANEL) g.columns = smaller(2 * g.columns, panelGroups);
+    const bool down = (holds && height >= 2 * LOWEST) || (height > width && height > 4 * MR && !(costly && height <= 256));
+    if (down) g.rows *= 2;
+    else if (width > (costly ? 96 : 2 * NP * PANEL)) g.columns = smaller(2 * g.columns, panelGroups);
     else break;
   }
   g.hold = holds && g.rows > 1;
   return g;
 }
 
-/** Whether A is copied into strips: where its lines compete for the same sets of the cache, or it lies across the strips
- *  and the copy is used often. */
-bool needsPacking(const Product& p) {
-  if (p.a.column == 1) return MR > 8 && p.M > MR / 2 && p.a.row % 16384 == 0;
-  return p.a.column % 512 == 0 || p.N >= 8 * NP * PANEL;
-}
-
-Area areaOf(const Product& p, const Grid& g, int64_t tile) {
-  const int64_t i = tile % g.rows, j = tile / g.rows, groups = ceilDiv(p.N, NP * PANEL);
+/** The tile in row i and column j. */
+Area areaOf(const Product& p, const Grid& g, int64_t i, int64_t j) {
+  const int64_t groups = ceilDiv(p.N, NP * PANEL);
   return {p.M * i / g.rows, p.M * (i + 1) / g.rows, groups * j / g.columns * NP * PANEL,
           smaller(groups * (j + 1) / g.columns * NP * PANEL, p.N)};
+}
+
+/** How many tiles of a column were taken. */
+using Taken = std::atomic<int64_t>;
+
+struct Place { int64_t row, column; };
+
+/** Takes a tile of a grid that has one left: below those whose B the thread holds (−1: none), else of the column with most
+ *  tiles left, counted from `from` on, where no other thread is likely to be. Columns begin at different rows, so that
+ *  two threads do not ask for the same lines of A at once. */
+Place take(const Grid& g, Taken* taken, int64_t held, int64_t from) {
+  const auto left = [&](int64_t j) { return g.rows - taken[j].load(std::memory_order_relaxed); };
+  for (int64_t column = held;;) {
+    if (column >= 0 && left(column) > 0) {
+      const int64_t row = taken[column].fetch_add(1, std::memory_order_relaxed);
+      if (row < g.rows) return {(row + g.rows * column / g.columns) % g.rows, column};
+    }
+    column = from;
+    for (int64_t i = 1; i < g.columns; i++) {
+      const int64_t j = (from + i) % g.columns;
+      if (left(j) > left(column)) column = j;
+    }
+  }
 }
 
 }  // namespace
 
 void gemm(Pool& pool, const Product* products, int64_t count) {
   const int threads = pool.threads();  // 1 inside of a tile
-  Grid* grids = static_cast<Grid*>(pool.scratch(7, sizeof(Grid) * static_cast<size_t>(count) + sizeof(int64_t) * static_cast<size_t>(threads)));
-  int64_t* held = reinterpret_cast<int64_t*>(grids + count);  // by thread: the first tile of the columns whose B it holds
-  for (int t = 0; t < threads; t++) held[t] = -1;
+  Grid* grids = static_cast<Grid*>(pool.scratch(7, sizeof(Grid) * static_cast<size_t>(count)));
   // Each product is cut by its share of the work, and the one with the largest tiles goes first: threads end together.
   const auto work = [&](const Product& p) { return static_cast<double>(p.M) * static_cast<double>(p.N) * static_cast<double>(p.K); };
   const auto workOfTile = [&](const Grid& g) { return g.rows ? work(products[g.product]) / static_cast<double>(g.rows * g.columns) : 0; };
   double total = 0;
   for (int64_t i = 0; i < count; i++) total += work(products[i]);
   for (int64_t i = 0; i < count; i++) {
-    grids[i] = gridOf(products[i], threads == 1 ? 1 : static_cast<int64_t>(std::ceil(4 * threads * work(products[i]) / std::fmax(total, 1))));
+    grids[i] = gridOf(products[i], threads, threads == 1 ? 1 : static_cast<int64_t>(std::ceil(4 * threads * work(products[i]) / std::fmax(total, 1))));
     grids[i].product = i;
   }
   if (threads > 1) std::stable_sort(grids, grids + count, [&](const Grid& a, const Grid& b) { return workOfTile(a) > workOfTile(b); });
-  int64_t tiles = 0;
+  int64_t tiles = 0, allColumns = 0;
   for (int64_t i = 0; i < count; i++) {
-    grids[i].first = tiles;
+    grids[i].firstTile = tiles;
+    grids[i].firstColumn = allColumns;
     tiles += grids[i].rows * grids[i].columns;
+    allColumns += grids[i].columns;
   }
+  int64_t* held = static_cast<int64_t*>(pool.scratch(8, sizeof(int64_t) * static_cast<size_t>(threads) + sizeof(Taken) * static_cast<size_t>(allColumns)));
+  Taken* taken = reinterpret_cast<Taken*>(held + threads);
+  for (int t = 0; t < threads; t++) held[t] = -1;  // the column, among those of all products, that the thread was at last
+  for (int64_t j = 0; j < allColumns; j++) new (taken + j) Taken(0);
   pool.parallel(tiles, [&](int64_t tile, int thread) {
     int64_t low = 0, high = count - 1;  // the last product whose first tile is not behind this one
     while (low < high) {
       const int64_t middle = (low + high + 1) / 2;
-      if (grids[middle].first <= tile) low = middle;
+      if (grids[middle].firstTile <= tile) low = middle;
       else high = middle - 1;
     }
     const Grid& grid = grids[low];
     const Product& p = products[grid.product];
-    const Area area = areaOf(p, grid, tile - grid.first);
-    const bool packA = needsPacking(p);
-    const int64_t kc = blockOf(p), columns = tile - (tile - grid.first) % grid.rows;
-    const int64_t bFloats = p.packed ? 0 : ceilDiv(area.n1 - area.n0, PANEL) * PANEL * (grid.hold ? p.K : kc);
-    const int64_t aFloats = packA ? STRIPS * stripFloats(kc) : 0;
+    int64_t& at = held[threads == 1 ? 0 : thread];
+    const int64_t before = at - grid.firstColumn, here = before >= 0 && before < grid.columns ? before : -1;
+    const auto [row, column] = take(grid, taken + grid.firstColumn, here, threads == 1 ? 0 : grid.columns * thread / threads);
+    const Area area = areaOf(p, grid, row, column);
+    const ReadA aRead = readA(p);
+    const bool bInPlace = readsInPlace(p);
+    const int64_t kc = blockOf(p);
+    const int64_t bFloats = p.packed || bInPlace ? 0 : ceilDiv(area.n1 - area.n0, PANEL) * PANEL * (grid.hold ? p.K : kc);
+    const int64_t aFloats = aRead == ReadA::STRIPS ? STRIPS * stripFloats(kc) : aRead == ReadA::ROWS_COPIED ? MR * copiedRow(kc) : 0;
     float* scratch = static_cast<float*>(pool.threadScratch(thread, sizeof(float) * static_cast<size_t>(aFloats + bFloats), 3));
-    int64_t& holding = held[threads == 1 ? 0 : thread];
-    Task{p, area, scratch, scratch + bFloats, packA, grid.hold, grid.hold && holding == columns}.run();
-    holding = columns;
+    Task{p, area, scratch, scratch + bFloats, aRead, bInPlace, grid.rows == 1, grid.hold, grid.hold && here == column}.run();
+    at = grid.firstColumn + column;
   });
 }
 

@@ -40,6 +40,15 @@ export function membersOf(specs: readonly ParameterSpec[], name: string): { read
 export const largestOf = (specs: readonly ParameterSpec[]): number => Math.max(0, ...specs.map((s) => sizeOf(s.shape)));
 export const countOf = (specs: readonly ParameterSpec[]): number => specs.reduce((n, s) => n + (s.kind === 'buffer' ? 0 : sizeOf(s.shape)), 0);
 
+/** Box and Muller, two values at a time. */
+function fillNormal(values: Float32Array, random: RandomStream, std: number): void {
+  for (let j = 0; j < values.length; j += 2) {
+    const radius = std * Math.sqrt(-2 * log(1 - random.uniform())), [c, s] = cosSin(2 * Math.PI * random.uniform());
+    values[j] = radius * c;
+    if (j + 1 < values.length) values[j + 1] = radius * s;
+  }
+}
+
 export class Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly weights: DeviceBuffer;
@@ -124,18 +133,15 @@ export class Parameters {
 
   /** Fills every weight from its spec. The numbers depend on the seed and the name's place alone. */
   initialise(seed: number): void {
-    const memory = new Float32Array(this.largest);
+    const memory = new Float32Array(2 ** 16); // an even number
     this.specs.forEach((spec, i) => {
-      const n = sizeOf(spec.shape), values = memory.subarray(0, n);
-      if ('value' in spec.init) return this.write(spec.name, values.fill(spec.init.value));
-      const random = new RandomStream(seed, i);
-      for (let j = 0; j < n; j += 2) { // Box and Muller
-        const radius = spec.init.std * Math.sqrt(-2 * log(1 - random.uniform()));
-        const [c, s] = cosSin(2 * Math.PI * random.uniform());
-        values[j] = radius * c;
-        if (j + 1 < n) values[j + 1] = radius * s;
+      const { storage, shape } = this.get(spec.name), n = sizeOf(shape), random = new RandomStream(seed, i);
+      for (let start = 0; start < n; start += memory.length) {
+        const values = memory.subarray(0, n - start);
+        if ('value' in spec.init) values.fill(spec.init.value);
+        else fillNormal(values, random, spec.init.std);
+        this.backend.upload(storage.buffer!, storage.offset + 4 * start, values);
       }
-      this.write(spec.name, values);
     });
   }
 
