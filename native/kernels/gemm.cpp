@@ -56,11 +56,12 @@ bool readsInPlace(const Product& p) {
 }
 
 /** Length of the blocks that K is walked in. Where C keeps its old value to the end, a block cannot leave its part there.
- *  Long blocks load and store C less often; where A is packed for each tile of columns and the cache is small, shorter
- *  ones leave room for wider tiles. */
+ *  Long blocks load and store C less often, most of all where nothing is copied; where A is packed for each tile of
+ *  columns and the cache is small, shorter ones leave room for wider tiles. */
 int64_t blockOf(const Product& p) {
+  const bool copied = !readsInPlace(p) || readA(p) != ReadA::IN_PLACE || p.a.column != 1;
   const int64_t most = cacheBytes() < 1 << 20 && readA(p) == ReadA::STRIPS ? 288 : 640;
-  if (p.K <= most || (p.accumulate && p.alpha != 1.0f)) return p.K;
+  if (p.K <= (copied ? most : 1024) || (p.accumulate && p.alpha != 1.0f)) return p.K;
   return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, most)), 8) * 8;
 }
 
