@@ -80,7 +80,7 @@ export async function pairGemm({ threads, python, pairs }: { threads: number; py
   backend.setThreads(threads);
   const result: Record<string, unknown> = { isa: backend.info().isa, threads, pairs }, ratios: number[] = [];
   for (const [name, T, N, K] of shapes) for (const form of forms) {
-    const program = await productOf(arena, form, T, N, K), repeats = Math.max(3, Math.ceil(0.02 / ((2 * T * N * K) / 1e11)));
+    const program = await productOf(arena, form, T, N, K), repeats = repeatsOf(T, N, K);
     const ours = async (): Promise<number> => { await warmUp(program); const all: number[] = []; for (let i = 0; i < 5; i++) all.push(await secondsOf(program, Math.ceil(repeats / 5))); return median(all); };
     const theirs = async (library: string): Promise<number> => Number((await peer.ask(JSON.stringify({ library, form, m: T, n: N, k: K, repeats })))['seconds']);
     const runners = { ours, ...Object.fromEntries(libraries.map((library) => [library, () => theirs(library)])) } as Record<string, () => Promise<number>>;

@@ -39,20 +39,18 @@ TS_INLINE void transpose8(const float* const* from, int64_t k, float* to, int64_
 }
 #endif
 
-/** to[k][0..width-1] = from[0..width-1][k], ldTo floats per k. SPILL: up to 7 floats behind the width of each k may be
- *  overwritten; where they belong to the next k, that is written afterwards. */
-template <bool SPILL = false>
+/** to[k][0..width-1] = from[0..width-1][k], ldTo floats per k. */
 inline void packTransposed(const float* from, int64_t ld, int64_t width, int64_t kc, float* to, int64_t ldTo) {
   int64_t done = 0;
 #if defined(__AVX2__)
-  done = (SPILL ? width + 7 : width) / 8 * 8;
-  for (int64_t i = done - 8; i >= 0; i -= 8) {  // backwards: the first lanes of k are written after the spill of k - 1
+  done = width / 8 * 8;
+  for (int64_t i = 0; i < done; i += 8) {
     const float* rows[8];
-    for (int64_t j = 0; j < 8; j++) rows[j] = from + (i + j < width ? i + j : width - 1) * ld;
+    for (int64_t j = 0; j < 8; j++) rows[j] = from + (i + j) * ld;
     int64_t k = 0;
     for (; k + 8 <= kc; k += 8) transpose8(rows, k, to + k * ldTo + i, ldTo);
     for (; k < kc; k++)
-      for (int64_t j = 0; j < 8 && i + j < width; j++) to[k * ldTo + i + j] = rows[j][k];
+      for (int64_t j = 0; j < 8; j++) to[k * ldTo + i + j] = rows[j][k];
   }
 #endif
   for (int64_t i = done; i < width; i++)
@@ -89,15 +87,10 @@ inline void packPanels(const float* b, int64_t row, int64_t column, int64_t colu
 
 constexpr int64_t stripFloats(int64_t kc) { return kc * MR + 16; }
 
-/** Strips of A: to[i][k][0..MR-1] = a(start(i) …, k), in the order in which A lies; strips are stripFloats(kc) apart.
- *  `row` and `column` are A's strides, `rows` is how many rows of it there are from a on. */
+/** Strips of an A whose rows lie next to each other: to[i][k][0..MR-1] = a(start(i) …, k), in the order of memory; strips
+ *  are stripFloats(kc) apart. `column` is A's stride, `rows` is how many rows of it there are from a on. */
 template <class F>
-inline void packStrips(const float* a, int64_t row, int64_t column, int64_t rows, int64_t strips, F start, int64_t kc, float* to) {
-  if (row != 1) {
-    for (int64_t i = 0; i < strips; i++)
-      packTransposed<true>(a + start(i) * row, row, start(i + 1) - start(i), kc, to + i * stripFloats(kc), MR);
-    return;
-  }
+inline void packStrips(const float* a, int64_t column, int64_t rows, int64_t strips, F start, int64_t kc, float* to) {
   constexpr int VECTORS = (MR + W - 1) / W;  // their last lanes run into the next k, which is written afterwards
   constexpr int64_t STEPS = 8;
   for (int64_t k0 = 0; k0 < kc; k0 += STEPS) {

@@ -22,7 +22,7 @@ struct Source {
 struct Product {
   int64_t M, N, K;
   Matrix a;                       // (M, K)
-  Matrix b;                       // (K, N); unused where `packed` is given
+  Matrix b;                       // (K, N); unused where `packed` or `source` is given
   float* c;                       // (M, N)
   int64_t ldc;
   bool accumulate = false;

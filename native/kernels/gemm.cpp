@@ -1,7 +1,7 @@
 // The blocked matrix product (gemm.h) and the kernel `matmul`.
 // C is cut into tiles that one task owns. A task walks K in blocks: it packs its own block of B (panels of 16 columns)
-// and, where A cannot be read in place, of A, and keeps tiles of C in registers. Nothing is shared between threads, so
-// there is no barrier but the end. A thread stays in its columns, and holds on to the B that it packed for the tiles below.
+// and of A, where they cannot be read as they lie, and keeps tiles of C in registers. No thread waits for another before
+// the end. A thread stays in its columns, and holds on to the B that it packed for their other tiles.
 #include "gemm.h"
 
 #include <algorithm>
@@ -59,9 +59,9 @@ bool readsInPlace(const Product& p) {
  *  Long blocks load and store C less often, most of all where nothing is copied; where A is packed for each tile of
  *  columns and the cache is small, shorter ones leave room for wider tiles. */
 int64_t blockOf(const Product& p) {
-  const bool copied = !readsInPlace(p) || readA(p) != ReadA::IN_PLACE || p.a.column != 1;
+  const bool asTheyLie = readsInPlace(p) && readA(p) == ReadA::IN_PLACE && p.a.column == 1;
   const int64_t most = cacheBytes() < 1 << 20 && readA(p) == ReadA::STRIPS ? 288 : 640;
-  if (p.K <= (copied ? most : 1024) || (p.accumulate && p.alpha != 1.0f)) return p.K;
+  if (p.K <= (asTheyLie ? 1024 : most) || (p.accumulate && p.alpha != 1.0f)) return p.K;
   return ceilDiv(ceilDiv(p.K, ceilDiv(p.K, most)), 8) * 8;
 }
 
@@ -72,8 +72,8 @@ int64_t tileN(const Product& p) {
   return columns < 128 ? 128 : columns > 512 ? 512 : columns;
 }
 
-/** So many strips are packed together: where A lies across the strips, ten lines of memory at a time. */
-constexpr int64_t STRIPS = 168 / MR;
+/** So many strips are packed together: ten lines of memory at a time. */
+constexpr int64_t TOGETHER = 168 / MR;
 
 // ---- the register kernels by rows and panels -----------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ struct Task {
   float* aPacked;
   ReadA aRead;
   bool bInPlace;
-  bool one;       // of these columns
+  bool alone;     // no other tile is in these columns
   bool hold;      // bPacked has room for all of K, block behind block
   bool isPacked;  // and holds it already
   const int64_t M = area.m1 - area.m0, panels = ceilDiv(area.n1 - area.n0, PANEL), groups = ceilDiv(panels, NP), strips = ceilDiv(M, MR);
@@ -185,10 +185,10 @@ struct Task {
         for (int64_t r = 0; r < rows; r++) memcpy(aPacked + r * s.lda, s.a + r * p.a.row, sizeof(float) * static_cast<size_t>(s.kc));
         s.a = aPacked;
       } else if (aRead == ReadA::STRIPS) {
-        if (i % STRIPS == 0) {
-          packStrips(s.a, p.a.row, p.a.column, p.M - m, smaller(STRIPS, strips - i), [&](int64_t j) { return start(i + j) - m; }, s.kc, aPacked);
+        if (i % TOGETHER == 0) {
+          packStrips(s.a, p.a.column, p.M - m, smaller(TOGETHER, strips - i), [&](int64_t j) { return start(i + j) - m; }, s.kc, aPacked);
         }
-        s.a = aPacked + i % STRIPS * stripFloats(s.kc);
+        s.a = aPacked + i % TOGETHER * stripFloats(s.kc);
         s.lda = MR;
         layout = A::COLUMNS;
       }
@@ -271,7 +271,7 @@ struct Task {
   int64_t fetchA(Strip& s, int64_t k0, int64_t i) const {
     const int64_t later = i + 1, k1 = k0 + s.kc;
     if (later >= strips && k1 >= p.K) return 0;
-    const int64_t m = later < strips ? start(later) : start(later - strips < strips ? later - strips : 0), k = later < strips ? k0 : k1;
+    const int64_t m = later < strips ? start(later) : area.m0, k = later < strips ? k0 : k1;
     const float* next = p.a.data + m * p.a.row + k * p.a.column;
     if (p.a.column == 1) {  // some rows
       const int64_t count = ceilDiv(MR, groups);
@@ -288,7 +288,7 @@ struct Task {
   int64_t fetchB(Strip& s, int64_t k1, int64_t i) const {
     s.aheadB = {s.b, 0, 0, 0};
     const bool last = k1 >= p.K;
-    if (p.source || (last && (!one || 2 * area.n1 - area.n0 > p.N))) return 0;
+    if (p.source || (last ? !alone || 2 * area.n1 - area.n0 > p.N : isPacked)) return 0;
     const float* next = p.b.data + (last ? 0 : k1 * p.b.row) + (last ? area.n1 : area.n0) * p.b.column;
     if (p.b.column == 1) {
       s.aheadB = {next + s.kc * i / strips * p.b.row, NP, PANEL, p.b.row};
@@ -320,9 +320,9 @@ Grid gridOf(const Product& p, int64_t threads, int64_t tilesWanted) {
   if (g.rows == 0) g.rows = 1;
   if (g.columns > panelGroups) g.columns = panelGroups;
   const bool holds = !p.packed && ceilDiv(panelGroups, g.columns) * NP * PANEL * p.K <= MOST_HELD;
-  const int64_t alike = ceilDiv(g.columns, threads) * threads;  // columns for each thread
+  const int64_t alike = ceilDiv(g.columns, threads) * threads;  // as many for each thread
   if (holds && g.columns >= threads && p.N / alike >= 128) g.columns = alike;
-  const bool costly = !p.packed && !holds && p.b.column == 1;  // every tile down packs B again, and few rows do not pay for it
+  const bool costly = !p.packed && !p.source && !holds && p.b.column == 1;  // every tile down reads or packs all of B, and few rows do not pay for it
   while (g.rows * g.columns < tilesWanted) {
     const int64_t height = ceilDiv(p.M, g.rows), width = ceilDiv(p.N, g.columns);
     const bool down = (holds && height >= 2 * LOWEST) || (height > width && height > 4 * MR && !(costly && height <= 256));
@@ -346,7 +346,7 @@ using Taken = std::atomic<int64_t>;
 
 struct Place { int64_t row, column; };
 
-/** Takes a tile of a grid that has one left: below those whose B the thread holds (−1: none), else of the column with most
+/** Takes a tile of a grid that has one left: of the column whose B the thread holds (−1: none), else of the one with most
  *  tiles left, counted from `from` on, where no other thread is likely to be. Columns begin at different rows, so that
  *  two threads do not ask for the same lines of A at once. */
 Place take(const Grid& g, Taken* taken, int64_t held, int64_t from) {
@@ -407,7 +407,7 @@ void gemm(Pool& pool, const Product* products, int64_t count) {
     const bool bInPlace = readsInPlace(p);
     const int64_t kc = blockOf(p);
     const int64_t bFloats = p.packed || bInPlace ? 0 : ceilDiv(area.n1 - area.n0, PANEL) * PANEL * (grid.hold ? p.K : kc);
-    const int64_t aFloats = aRead == ReadA::STRIPS ? STRIPS * stripFloats(kc) : aRead == ReadA::ROWS_COPIED ? MR * copiedRow(kc) : 0;
+    const int64_t aFloats = aRead == ReadA::STRIPS ? TOGETHER * stripFloats(kc) : aRead == ReadA::ROWS_COPIED ? MR * copiedRow(kc) : 0;
     float* scratch = static_cast<float*>(pool.threadScratch(thread, sizeof(float) * static_cast<size_t>(aFloats + bFloats), 3));
     Task{p, area, scratch, scratch + bFloats, aRead, bInPlace, grid.rows == 1, grid.hold, grid.hold && here == column}.run();
     at = grid.firstColumn + column;

@@ -27,6 +27,15 @@ const large: readonly KernelCase[] = ([
   ['muonMomentum', [n, 0.95], [n, n, n, new Float32Array([0.7, 1])]],
   ['normalise', [n, 1e-7], [n, { positive: 1 }]],
   ['decayedStep', [n, 0.01, 0.002], [n, n]],
+  // products in several blocks of K and of columns, with B held, B in place, and rows of A 4 KB apart
+  ...[0, 1].flatMap((accumulate) => [
+    ...([[500, 290, 1300, 1300], [70, 1500, 300, 300], [90, 40, 1019, 1024]] as const).map(([T, N, K, ld]) =>
+      ['linear', [T, N, K, ld, N, accumulate], [T * ld, N * K, T * N, null]] as const),
+    ...([[500, 1300, 96, 1300], [300, 1019, 32, 1024], [90, 960, 290, 960], [130, 2100, 512, 2100]] as const).map(([T, N, K, ld]) =>
+      ['linearBackwardInput', [T, N, K, ld, K, accumulate], [T * ld, N * K, T * K]] as const),
+    ...([[1300, 500, 96], [700, 530, 272], [640, 1024, 48]] as const).map(([T, N, K]) =>
+      ['linearBackwardWeight', [T, N, K, N, K, accumulate], [T * N, T * K, N * K, null]] as const),
+  ]),
   ['rmsNorm', [700, 2, 75, 160, 150, 1e-6, 1], [700 * 160, 75, 700 * 150, 1400]],
   ['rmsNormBackward', [700, 2, 75, 160, 150, 150, 1, 1], [700 * 160, 75, { positive: 1400 }, 700 * 150, 700 * 150, 75, 700 * 150, 11 * 75]],
   ...[0, 1].map((interleaved) => ['rope', [600, 5, 40, 6, 30, 200, interleaved, -1], [600 * 200, 50 * 30, range(600, (t) => t % 50)]] as const),

@@ -19,20 +19,23 @@ const comma = ', ';
 interface Level {
   readonly size: number;
   readonly largest: number;
+  readonly largestTarget: number;
   /** A chain adds and subtracts in the order of the numbers; else any two numbers, with all four operations. */
   readonly chain: boolean;
+  /** Chance that the expert makes a try of which he could know that it leads nowhere. */
+  readonly overlooks: number;
   /** Chance that a wrong first, second … move is left out of the demonstration, where a full search is too long to show. */
   readonly leaveOut: readonly number[];
   /** Counted: for every multiset of numbers, the targets that can be reached. */
   readonly instances: number;
 }
 const levels: Readonly<Record<number, Level>> = {
-  1: { size: 3, largest: 20, chain: true, leaveOut: [], instances: 5_025 },
-  2: { size: 4, largest: 50, chain: true, leaveOut: [], instances: 1_784_314 },
-  3: { size: 3, largest: 50, chain: false, leaveOut: [], instances: 286_995 },
-  4: { size: 4, largest: 20, chain: false, leaveOut: [0.9, 0.6], instances: 840_515 },
+  1: { size: 3, largest: 20, largestTarget: 999, chain: true, overlooks: 0.5, leaveOut: [], instances: 5_025 },
+  2: { size: 4, largest: 50, largestTarget: 999, chain: true, overlooks: 0.5, leaveOut: [], instances: 1_784_314 },
+  3: { size: 3, largest: 12, largestTarget: 100, chain: false, overlooks: 0, leaveOut: [], instances: 4_473 },
+  4: { size: 3, largest: 50, largestTarget: 999, chain: false, overlooks: 0.5, leaveOut: [], instances: 286_995 },
+  5: { size: 4, largest: 20, largestTarget: 999, chain: false, overlooks: 0.5, leaveOut: [0.9, 0.6], instances: 840_515 },
 };
-const largestTarget = 999;
 
 /** A number on the table: given, or made of others. `binds`: 1 a sum, 2 a product, 3 a plain number. */
 interface Term { readonly value: number; readonly text: string; readonly binds: 1 | 2 | 3 }
@@ -52,8 +55,9 @@ export const countdown: Task<Countdown> = defineTask<Countdown>({
   difficulties: [
     { level: 1, meaning: { de: 'drei Zahlen bis 20, plus und minus', en: 'three numbers up to 20, plus and minus' } },
     { level: 2, meaning: { de: 'vier Zahlen bis 50, plus und minus', en: 'four numbers up to 50, plus and minus' } },
-    { level: 3, meaning: { de: 'drei Zahlen bis 50, alle vier Rechenarten', en: 'three numbers up to 50, all four operations' } },
-    { level: 4, meaning: { de: 'vier Zahlen bis 20, alle vier Rechenarten', en: 'four numbers up to 20, all four operations' } },
+    { level: 3, meaning: { de: 'drei Zahlen bis 12, alle vier Rechenarten, Ziele bis 100', en: 'three numbers up to 12, all four operations, targets up to 100' } },
+    { level: 4, meaning: { de: 'drei Zahlen bis 50, alle vier Rechenarten', en: 'three numbers up to 50, all four operations' } },
+    { level: 5, meaning: { de: 'vier Zahlen bis 20, alle vier Rechenarten', en: 'four numbers up to 20, all four operations' } },
   ],
   defaultDifficulty: 2,
   phrases: [...phrasesOf(wording.de, wording.en), comma],
@@ -130,7 +134,7 @@ function after({ made, rest }: Move, chain: boolean): Term[] {
 
 /** All targets from 1 to the largest, each with the first expression found. */
 export function reachable(numbers: readonly number[], difficulty: number): Map<number, string> {
-  const { chain } = levels[difficulty]!;
+  const { chain, largestTarget } = levels[difficulty]!;
   const ways = new Map<number, string>();
   const visit = (table: readonly Term[]): void => {
     for (const move of moves(table, chain)) {
@@ -144,12 +148,12 @@ export function reachable(numbers: readonly number[], difficulty: number): Map<n
 }
 
 /** True only where the target is certainly out of reach; the last move in the wrong direction is always seen. */
-function hopeless({ left, operator, made, rest }: Move, target: number, chain: boolean, rng: RandomStream): boolean {
+function hopeless({ left, operator, made, rest }: Move, target: number, { chain, overlooks }: Level, rng: RandomStream): boolean {
   if (rest.length === 0) {
     const grows = operator === '+' || operator === '*';
     return made.value !== target && (grows ? left.value >= target : left.value <= target);
   }
-  return tooFar(made.value, rest.map(({ value }) => value), target, chain) && rng.chance(0.5);   // harder to see
+  return tooFar(made.value, rest.map(({ value }) => value), target, chain) && rng.chance(1 - overlooks); // harder to see
 }
 
 /** Whether a result is too large or too small for what the other numbers can still do to it. */
@@ -166,7 +170,7 @@ function search(
 ): { steps: string[]; found?: string } {
   const steps: string[] = [];
   for (const move of moves(table, level.chain)) {
-    if (hopeless(move, target, level.chain, rng)) continue;
+    if (hopeless(move, target, level, rng)) continue;
     const step = `${move.left.value}${move.operator}${move.right.value}=${move.made.value}`;
     if (move.rest.length === 0) {
       if (move.made.value === target) return { steps: [...steps, step], found: move.made.text };

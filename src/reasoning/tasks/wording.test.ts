@@ -47,7 +47,8 @@ test('countdown has as many problems as it says', () => {
   const { instances } = taskNamed('countdown');
   assert.equal(count(choose(3, 20), 1), instances(1));
   assert.equal(count(choose(4, 50), 2), instances(2));
-  for (const [difficulty, sets] of [[3, choose(3, 50)], [4, choose(4, 20)]] as const) {
+  assert.equal(count(choose(3, 12), 3), instances(3));
+  for (const [difficulty, sets] of [[4, choose(3, 50)], [5, choose(4, 20)]] as const) {
     const sample = sets.filter((_, i) => i % 29 === 0);   // in full: some ten seconds
     const estimate = count(sample, difficulty) * sets.length / sample.length;
     assert.ok(Math.abs(estimate / instances(difficulty) - 1) < 0.05, `${estimate} for difficulty ${difficulty}`);
@@ -117,8 +118,8 @@ test('the wording, one of each', () => {
   assert.deepEqual(prompts, [
     'Erreiche 55 mit 41, 31, 29, 12.',
     'Reach 55 with 41, 31, 29, 12.',
-    'Wie kommt man mit 17, 4, 3, 1 auf 10?',
-    'How do you get 10 with 17, 4, 3, 1?',
+    'Bilde 12 aus 24, 13, 1.',
+    'Make 12 from 24, 13, 1.',
     'Wie viel ist 898+21-20?',
     'How much is 898+21-20?',
     'Was ist 9659+9616+1855-6702?',
