@@ -5,11 +5,15 @@
 import { emptyVocab, addedToken } from '../tokenizer/tokenizer-json.ts';
 import type { TokenizerConfig, TokenizerJson } from '../tokenizer/tokenizer-json.ts';
 import { type Task, vocabulary } from './tasks/index.ts';
+import { thinkClose, thinkOpen } from './thinking.ts';
 
-export const taskChatTemplate =
+/** The chat template of a model that is born here: its own words, thought included, are marked; `others` writes everybody else's message. */
+export const bornChatTemplate = (others: string): string =>
   `{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' }}{% generation %}` +
-  `{% if message['reasoning_content'] is defined %}{{ '<think>' + message['reasoning_content'] + '</think>' }}{% endif %}{{ message['content'] + '<|end|>' }}{% endgeneration %}` +
-  `{% else %}{{ '<|user|>' + message['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}`;
+  `{% if message['reasoning_content'] is defined %}{{ '${thinkOpen}' + message['reasoning_content'] + '${thinkClose}' }}{% endif %}{{ message['content'] + '<|end|>' }}{% endgeneration %}` +
+  `{% else %}${others}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}`;
+
+export const taskChatTemplate = bornChatTemplate("{{ '<|user|>' + message['content'] }}");
 
 const specials = ['<|pad|>', '<|unknown|>', '<|user|>', '<|assistant|>', '<|end|>'];
 

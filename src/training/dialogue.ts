@@ -61,8 +61,12 @@ function messageOf(item: Row, refuse: () => never): ChatMessage {
 
 /** Content in parts, as OpenAI writes it: texts joined; undefined where a part is something else, as an image. */
 function textOfParts(parts: readonly unknown[]): string | undefined {
-  const texts = parts.map((part) => (part as { type?: unknown; text?: unknown } | null)).map((part) => (part?.type === 'text' && typeof part.text === 'string' ? part.text : undefined));
-  return texts.every((text) => text !== undefined) ? texts.join('') : undefined;
+  let text = '';
+  for (const part of parts as readonly ({ type?: unknown; text?: unknown } | null)[]) {
+    if (part?.type !== 'text' || typeof part.text !== 'string') return undefined;
+    text += part.text;
+  }
+  return text;
 }
 
 /** An answer with its thinking under one name. */

@@ -4,16 +4,14 @@
 
 import { statSync } from 'node:fs';
 import { TiefsucheError } from '../errors.ts';
+import { bornChatTemplate } from '../reasoning/task-tokenizer.ts';
 import { thinkClose, thinkOpen } from '../reasoning/thinking.ts';
 import { charTokenizer } from '../tokenizer/char-tokenizer.ts';
 import type { TokenizerConfig, TokenizerJson } from '../tokenizer/tokenizer-json.ts';
 import { trainTokenizer } from '../tokenizer/train.ts';
 import { readDocuments } from './documents.ts';
 
-export const ownChatTemplate =
-  `{% for message in messages %}{% if message['role'] == 'assistant' %}{{ '<|assistant|>' }}{% generation %}` +
-  `{% if message['reasoning_content'] is defined %}{{ '${thinkOpen}' + message['reasoning_content'] + '${thinkClose}' }}{% endif %}{{ message['content'] + '<|end|>' }}{% endgeneration %}` +
-  `{% else %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}`;
+export const ownChatTemplate = bornChatTemplate("{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}");
 
 const specials = ['<|pad|>', '<|unknown|>', '<|end|>', '<|system|>', '<|user|>', '<|assistant|>', thinkOpen, thinkClose];
 const roles = { eos: '<|end|>', pad: '<|pad|>', unk: '<|unknown|>' };

@@ -27,6 +27,8 @@ export const search = signal('');
 export const trouble = signal<string | null>(null);
 /** Tokens of the context that the conversation takes, as far as it was counted. */
 export const contextUsed = signal<number | null>(null);
+/** When the last rating was given on this page. */
+export const lastRated = signal<string | null>(null);
 /** Probabilities of answers given while this page is open, by the answer's time. */
 export const logprobs = signal<ReadonlyMap<string, readonly TokenLogprob[]>>(new Map());
 const lastModel = remembered<string | null>('model', null);
@@ -200,7 +202,9 @@ export async function answerAgain(place: number, same = false): Promise<void> {
 export function stop(): void { ongoing?.aborter.abort(); }
 
 export async function rate(place: number, rating: { value: 'up' | 'down'; corrected: string | null } | null): Promise<void> {
-  change({ messages: conversation.value.messages.map((m, i) => (i === place && m.role === 'assistant' ? { ...m, rating: rating && { ...rating, time: now() } } : m)) });
+  const time = now();
+  lastRated.value = time;
+  change({ messages: conversation.value.messages.map((m, i) => (i === place && m.role === 'assistant' ? { ...m, rating: rating && { ...rating, time } } : m)) });
   await keep();
 }
 

@@ -7,7 +7,7 @@ import type { Answer, Question } from '../api.ts';
 import { duration, joules, number, t } from '../i18n/index.ts';
 import { studio } from '../parts/house.ts';
 import { Icon } from '../parts/icons.tsx';
-import { answerAgain, askAgain, consent, conversation, live, logprobs, rate } from './conversation.ts';
+import { answerAgain, askAgain, consent, conversation, lastRated, live, logprobs, rate } from './conversation.ts';
 import { Prose } from './prose.tsx';
 import { ThinkingLane } from './thinking-lane.tsx';
 import { TokenView } from './token-view.tsx';
@@ -77,15 +77,15 @@ function NoTokens({ place, answer }: { place: number; answer: Answer }): JSX.Ele
   );
 }
 
-/** What becomes of a rating; and, where the house may train on ratings, the question whether it may here. */
-function Rated(): JSX.Element {
-  const asked = useRef<HTMLDivElement>(null);
-  useEffect(() => { asked.current?.scrollIntoView({ block: 'nearest' }); }, []);
+/** What becomes of a rating; and, under the one just given, where the house may train on ratings, the question whether it may here. */
+function Rated({ time }: { time: string }): JSX.Element {
+  const asked = useRef<HTMLDivElement>(null), asks = lastRated.value === time && studio.value?.settings.feedback_for_training;
+  useEffect(() => { asked.current?.scrollIntoView({ block: 'nearest' }); }, [asks]);
   if (conversation.value.consent) return <p class="aside">{t('turn.rated.consent')}</p>;
   return (
     <>
       <p class="aside">{t('turn.rated')}</p>
-      {studio.value?.settings.feedback_for_training && <div class="consent" ref={asked}><p>{t('training.ask')}</p><button type="button" onClick={() => { void consent(true); }}>{t('training.give')}</button></div>}
+      {asks && <div class="consent" ref={asked}><p>{t('training.ask')}</p><button type="button" onClick={() => { void consent(true); }}>{t('training.give')}</button></div>}
     </>
   );
 }
@@ -111,7 +111,7 @@ function Actions({ answer, place, tokensShown, toggleTokens }: { answer: Answer;
           <label>{t('turn.correct')}<input name="corrected" defaultValue={rating.corrected ?? ''} /></label><button>{t('save')}</button>
         </form>
       )}
-      {rating && <Rated />}
+      {rating && <Rated time={rating.time} />}
     </>
   );
 }
