@@ -137,6 +137,11 @@ test('where the house may train on ratings, the first rating asks; who agrees is
   await page.getByRole('button', { name: 'Good answer' }).click();
   await page.getByText(/May this house train models .* all that was said before them, files included/).waitFor();
   assert.equal(kept()[0]!.consent, null, 'a rating alone is no consent');
+  await page.reload();
+  await page.getByText('Kept as feedback with this conversation only.').waitFor();
+  assert.equal(await page.getByText(/May this house train/).count(), 0, 'who opens a conversation again is not asked again');
+  for (let i = 0; i < 2; i++) await page.getByRole('button', { name: 'Good answer' }).click(); // taken back, and given again
+  await page.getByText(/May this house train/).waitFor();
   await page.getByRole('button', { name: 'Agree' }).click();
   await page.getByText('as you agreed, it may become training data').waitFor();
   assert.match((await page.locator('.training-use').textContent())!, /^You agreed: answers rated in this conversation/);
