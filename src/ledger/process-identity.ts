@@ -1,13 +1,16 @@
 // Who wrote this? A process id alone is reused after days; with the start time of the process and the id of the boot it
 // names one process for ever. So a lock left by a crash is told from one that is held, without heartbeats or timeouts.
-// Linux reads /proc; macOS and BSD ask ps and sysctl; Windows knows only the id (a reused one looks alive: the safe side).
+// Linux reads /proc; macOS and BSD ask ps and sysctl. Windows tells neither, and gives ids to new processes soon: there a
+// process keeps a file open that no one else can open until it ends, however it ends.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { randomUUID } from 'node:crypto';
+import { closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 export interface ProcessIdentity {
   pid: number;
-  /** Start time in the unit of the platform; only ever compared for equality. Null: this platform does not tell. */
+  /** Start time in the unit of the platform, only ever compared for equality; on Windows the name of the file. Null: not told. */
   started: string | null;
   boot: string | null;
   host: string;
@@ -20,7 +23,7 @@ let own: ProcessIdentity | undefined;
 
 /** The identity of this process. */
 export function thisProcess(): ProcessIdentity {
-  own ??= { pid: process.pid, started: startOf(process.pid) ?? null, boot: bootId(), host: hostname() };
+  own ??= { pid: process.pid, started: (process.platform === 'win32' ? keepFile() : startOf(process.pid)) ?? null, boot: bootId(), host: hostname() };
   return own;
 }
 
@@ -35,11 +38,37 @@ export function liveness(identity: ProcessIdentity): Liveness {
     // Same kernel, other name: another container, or the machine was renamed. Only a sighting proves anything.
     return sameBoot && identity.started !== null && startOf(identity.pid) === identity.started ? 'alive' : 'elsewhere';
   }
+  if (process.platform === 'win32' && identity.started !== null) return isKept(identity.started) ? 'alive' : 'dead';
   if (!sameBoot && identity.boot !== null && self.boot !== null) return 'dead';
   if (identity.pid === self.pid) return identity.started === self.started ? 'alive' : 'dead';
   const started = startOf(identity.pid);
   if (started === undefined) return 'dead';
   return started === null || identity.started === null || started === identity.started ? 'alive' : 'dead';
+}
+
+// Flags of libuv that Node does not name: no one else may open the file, and it goes when it is closed.
+const exclusive = 0x10000000, temporary = 0x40;
+
+/** Opens a file of this process, never to close it. Undefined where there is no place for one. */
+function keepFile(): string | undefined {
+  const name = `tiefsuche-${process.pid}-${randomUUID()}`;
+  try {
+    openSync(join(tmpdir(), name), constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | exclusive | temporary);
+    return name;
+  } catch {
+    return undefined;
+  }
+}
+
+function isKept(name: string): boolean {
+  const path = join(tmpdir(), name);
+  try {
+    closeSync(openSync(path, constants.O_RDWR | exclusive));
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+  rmSync(path, { force: true }); // the machine itself was switched off
+  return false;
 }
 
 // undefined: no such process; null: it exists, but the platform does not say since when.
