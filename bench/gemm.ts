@@ -9,6 +9,7 @@ import { RandomStream } from '../src/engine/random.ts';
 import { Tape } from '../src/engine/tape.ts';
 import { fmaPeak } from '../src/engine/speed.ts';
 import { type Tensor, sizeOf } from '../src/engine/tensor.ts';
+import { normal } from '../src/engine/trials.ts';
 import { median } from './machine.ts';
 import { Peer } from './peer.ts';
 
@@ -37,7 +38,7 @@ async function productOf(arena: Arena, form: Form, T: number, N: number, K: numb
 }
 
 function randomValues(count: number): Float32Array {
-  const random = new RandomStream(0, 0), some = Float32Array.from({ length: 2 ** 16 + 1 }, () => random.uniform() - 0.5);
+  const some = normal(new RandomStream(0, 0), 2 ** 16 + 1);
   return Float32Array.from({ length: count }, (_, i) => some[i % some.length]!);
 }
 

@@ -15,6 +15,7 @@ import { Arena, execute, read } from './program.ts';
 import { RandomStream } from './random.ts';
 import { Tape } from './tape.ts';
 import { type Tensor, fixedTensor, sizeOf } from './tensor.ts';
+import { normal } from './trials.ts';
 
 /** Documents, and where the heads lie in the rows of q (width, start, stride) and of one matrix of keys and values. */
 interface Case extends AttentionShape {
@@ -54,9 +55,6 @@ const cases: readonly Case[] = [
   latent(heads('four heads', [100, 65], 4, 4, 24, 20)),
   latent(heads('shared heads, window', [131, 20], 4, 2, 20, 24, 33)),
 ];
-
-const normal = (random: RandomStream, n: number): Float32Array =>
-  Float32Array.from({ length: n }, () => Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform()));
 
 /** Row `width` of document d at position i, the same wherever it is packed. */
 function rowsOf(c: Case, layout: Layout, stream: number, places: readonly Place[]): Float32Array {

@@ -4,13 +4,13 @@
 // process keeps a file open that no one else can open until it ends, however it ends.
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface ProcessIdentity {
   pid: number;
-  /** Start time in the unit of the platform, only ever compared for equality; on Windows the name of the file. Null: not told. */
+  /** Start time in the unit of the platform, only ever compared for equality; on Windows the path of the file. Null: not told. */
   started: string | null;
   boot: string | null;
   host: string;
@@ -51,24 +51,23 @@ const exclusive = 0x10000000, temporary = 0x40;
 
 /** Opens a file of this process, never to close it. Undefined where there is no place for one. */
 function keepFile(): string | undefined {
-  const name = `tiefsuche-${process.pid}-${randomUUID()}`;
+  const path = join(tmpdir(), `tiefsuche-${process.pid}-${randomUUID()}`);
   try {
-    openSync(join(tmpdir(), name), constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | exclusive | temporary);
-    return name;
+    openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | exclusive | temporary);
+    return path;
   } catch {
     return undefined;
   }
 }
 
-function isKept(name: string): boolean {
-  const path = join(tmpdir(), name);
+/** A file that can be opened is there because the machine was switched off; one that may not be looked at counts as kept. */
+function isKept(path: string): boolean {
   try {
     closeSync(openSync(path, constants.O_RDWR | exclusive));
+    return false;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }
-  rmSync(path, { force: true }); // the machine itself was switched off
-  return false;
 }
 
 // undefined: no such process; null: it exists, but the platform does not say since when.

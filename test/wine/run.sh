@@ -33,7 +33,7 @@ cat "$place/out.txt"
 
 step 'trained, killed in the middle, gone on'
 windows train "$recipe" --run quickstart >/dev/null &
-until ls "$place"/home/runs/quickstart/checkpoints/* >/dev/null 2>&1; do sleep 1; done
+until ls "$place"/home/runs/quickstart/checkpoints/* >/dev/null 2>&1; do kill -0 $!; sleep 1; done # ends with the trainer, should that fail
 pkill -9 -f "$place/package/bin/node.exe|node.exe node_modules/tiefsuche" || true
 wait || true
 sleep 2
